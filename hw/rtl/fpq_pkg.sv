@@ -3,7 +3,8 @@
 //
 // Formats, command descriptor, registers and geometries of docs/contract.md.
 
-// verilator lint_off UNUSEDPARAM: no one design uses all of them.
+// No one design uses all of the constants.
+// verilator lint_off UNUSEDPARAM
 package fpq_pkg;
 
   localparam int unsigned ContractVersion = 1;

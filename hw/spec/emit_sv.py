@@ -14,7 +14,8 @@ HEAD = """// {licence}
 //
 // Formats, command descriptor, registers and geometries of docs/contract.md.
 
-// verilator lint_off UNUSEDPARAM: no one design uses all of them.
+// No one design uses all of the constants.
+// verilator lint_off UNUSEDPARAM
 package fpq_pkg;
 """
 
