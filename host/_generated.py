@@ -49,13 +49,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Size of one engine: `rows * columns * lanes` multiply-accumulates a cycle; `act_depth` in chunks."""
+    """Size of one engine: `rows * columns * lanes * banks` multiply-accumulates a cycle; `act_depth` in chunks.
+
+    `banks` (of the RTL engine) changes neither the weights' layout nor a result.
+    """
 
     rows: int
     columns: int
     lanes: int
     act_depth: int
     bus_bits: int
+    banks: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class CommandFlag(IntFlag):
     """Bits of a command's `flags`."""
 
     GHT = 1
+    FENCE = 2
 
 
 class ErrorCode(IntEnum):
@@ -258,9 +263,9 @@ FAMILIES: dict[str, Family] = {
 }
 
 SIMULATION_GEOMETRIES: dict[str, Geometry] = {
-    "small": Geometry(rows=2, columns=4, lanes=32, act_depth=1024, bus_bits=128),
-    "large": Geometry(rows=4, columns=8, lanes=32, act_depth=8192, bus_bits=128),
-    "wide": Geometry(rows=8, columns=4, lanes=128, act_depth=2048, bus_bits=256),
+    "small": Geometry(rows=2, columns=4, lanes=32, act_depth=1024, bus_bits=128, banks=1),
+    "large": Geometry(rows=4, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+    "wide": Geometry(rows=8, columns=4, lanes=128, act_depth=2048, bus_bits=256, banks=1),
 }
 
 BOARDS: dict[str, Board] = {
@@ -276,8 +281,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=2.1,
         clock_mhz=100,
         geometry={
-            "fp4": Geometry(rows=8, columns=8, lanes=32, act_depth=2048, bus_bits=64),
-            "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=4096, bus_bits=64),
+            "fp4": Geometry(rows=8, columns=8, lanes=32, act_depth=2048, bus_bits=64, banks=1),
+            "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=4096, bus_bits=64, banks=1),
         },
     ),
     "kv260": Board(
@@ -292,8 +297,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         geometry={
-            "fp4": Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128),
-            "fp6": Geometry(rows=8, columns=8, lanes=32, act_depth=8192, bus_bits=128),
+            "fp4": Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp6": Geometry(rows=8, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
         },
     ),
     "zcu104": Board(
@@ -308,8 +313,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         geometry={
-            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128),
-            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128),
+            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
         },
     ),
     "zcu102": Board(
@@ -324,8 +329,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         geometry={
-            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128),
-            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128),
+            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
         },
     ),
     "vck190": Board(
@@ -340,8 +345,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=25.6,
         clock_mhz=300,
         geometry={
-            "fp4": Geometry(rows=16, columns=48, lanes=32, act_depth=16384, bus_bits=512),
-            "fp6": Geometry(rows=16, columns=16, lanes=32, act_depth=16384, bus_bits=512),
+            "fp4": Geometry(rows=16, columns=48, lanes=32, act_depth=16384, bus_bits=512, banks=1),
+            "fp6": Geometry(rows=16, columns=16, lanes=32, act_depth=16384, bus_bits=512, banks=1),
         },
     ),
 }

@@ -60,7 +60,8 @@ package fpq_pkg;
 
   // Bits of a command's flags; every other bit is reserved.
   localparam int unsigned CmdFlagGht = 0;
-  localparam logic [31:0] CmdFlagMask = 32'h00000001;
+  localparam int unsigned CmdFlagFence = 1;
+  localparam logic [31:0] CmdFlagMask = 32'h00000003;
 
   // Bits of the flags register.
   localparam int unsigned EngineFlagOverflow = 0;
@@ -476,53 +477,54 @@ package fpq_pkg;
     endcase
   endfunction
 
-  // Engine sizes: rows x columns x lanes multiply-accumulates a cycle; act_depth in chunks.
+  // Engine sizes: rows x columns x lanes x banks multiply-accumulates a cycle; act_depth in chunks.
   typedef struct packed {
     int unsigned rows;
     int unsigned columns;
     int unsigned lanes;
     int unsigned act_depth;
     int unsigned bus_bits;
+    int unsigned banks;
   } geometry_t;
 
   localparam geometry_t GeometrySmall = '{
-    rows: 2, columns: 4, lanes: 32, act_depth: 1024, bus_bits: 128
+    rows: 2, columns: 4, lanes: 32, act_depth: 1024, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryLarge = '{
-    rows: 4, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 4, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryWide = '{
-    rows: 8, columns: 4, lanes: 128, act_depth: 2048, bus_bits: 256
+    rows: 8, columns: 4, lanes: 128, act_depth: 2048, bus_bits: 256, banks: 1
   };
   localparam geometry_t GeometryPynqZ2Fp4 = '{
-    rows: 8, columns: 8, lanes: 32, act_depth: 2048, bus_bits: 64
+    rows: 8, columns: 8, lanes: 32, act_depth: 2048, bus_bits: 64, banks: 1
   };
   localparam geometry_t GeometryPynqZ2Fp6 = '{
-    rows: 4, columns: 4, lanes: 32, act_depth: 4096, bus_bits: 64
+    rows: 4, columns: 4, lanes: 32, act_depth: 4096, bus_bits: 64, banks: 1
   };
   localparam geometry_t GeometryKv260Fp4 = '{
-    rows: 8, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 8, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryKv260Fp6 = '{
-    rows: 8, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 8, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryZcu104Fp4 = '{
-    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryZcu104Fp6 = '{
-    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryZcu102Fp4 = '{
-    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryZcu102Fp6 = '{
-    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128
+    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
   };
   localparam geometry_t GeometryVck190Fp4 = '{
-    rows: 16, columns: 48, lanes: 32, act_depth: 16384, bus_bits: 512
+    rows: 16, columns: 48, lanes: 32, act_depth: 16384, bus_bits: 512, banks: 1
   };
   localparam geometry_t GeometryVck190Fp6 = '{
-    rows: 16, columns: 16, lanes: 32, act_depth: 16384, bus_bits: 512
+    rows: 16, columns: 16, lanes: 32, act_depth: 16384, bus_bits: 512, banks: 1
   };
 
 endpackage

@@ -102,13 +102,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Size of one engine: `rows * columns * lanes` multiply-accumulates a cycle; `act_depth` in chunks."""
+    """Size of one engine: `rows * columns * lanes * banks` multiply-accumulates a cycle; `act_depth` in chunks.
+
+    `banks` (of the RTL engine) changes neither the weights' layout nor a result.
+    """
 
     rows: int
     columns: int
     lanes: int
     act_depth: int
     bus_bits: int
+    banks: int = 1
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def _family_functions(spec: Spec) -> list[str]:
 
 def _geometries(spec: Spec) -> list[str]:
     fields = list(next(iter(spec.boards.simulation.values())).model_dump())
-    lines = ["  // Engine sizes: rows x columns x lanes multiply-accumulates a cycle; act_depth in chunks."]
+    lines = ["  // Engine sizes: rows x columns x lanes x banks multiply-accumulates a cycle; act_depth in chunks."]
     lines += ["  typedef struct packed {", *(f"    int unsigned {name};" for name in fields), "  } geometry_t;", ""]
     geometries = {camel(name): geometry for name, geometry in spec.boards.simulation.items()}
     for board_name, board in spec.boards.boards.items():

@@ -172,13 +172,18 @@ class Registers(Strict):
 
 
 class Geometry(Strict):
-    """Size of one engine: rows x columns x lanes multiply-accumulates a cycle."""
+    """Size of one engine: rows x columns x lanes x banks multiply-accumulates a cycle.
+
+    `banks` is for the RTL engine alone: copies of the array, each with its own memory port for weights. It changes neither
+    the weights' layout nor a result.
+    """
 
     rows: Annotated[int, Field(ge=1, le=255)]
     columns: Annotated[int, Field(ge=4, le=255, multiple_of=4)]
     lanes: Literal[32, 64, 128]
     act_depth: Positive
     bus_bits: Literal[64, 128, 256, 512]
+    banks: Annotated[int, Field(ge=1, le=4)]
 
 
 class Board(Strict):

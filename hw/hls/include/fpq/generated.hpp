@@ -88,7 +88,8 @@ enum class FamilyId : std::uint8_t {
 
 // CommandFlag: bits of a command's flags; every other bit is reserved.
 constexpr std::uint32_t kCommandFlagGht = 0x1;
-constexpr std::uint32_t kCommandFlagMask = 0x1;
+constexpr std::uint32_t kCommandFlagFence = 0x2;
+constexpr std::uint32_t kCommandFlagMask = 0x3;
 
 // EngineFlag: bits of the flags register.
 constexpr std::uint32_t kEngineFlagOverflow = 0x1;
@@ -565,6 +566,7 @@ struct SmallGeometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 1024;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct LargeGeometry {
@@ -573,6 +575,7 @@ struct LargeGeometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct WideGeometry {
@@ -581,6 +584,7 @@ struct WideGeometry {
   static constexpr int kLanes = 128;
   static constexpr int kActDepth = 2048;
   static constexpr int kBusBits = 256;
+  static constexpr int kBanks = 1;
 };
 
 struct PynqZ2Fp4Geometry {
@@ -589,6 +593,7 @@ struct PynqZ2Fp4Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 2048;
   static constexpr int kBusBits = 64;
+  static constexpr int kBanks = 1;
 };
 
 struct PynqZ2Fp6Geometry {
@@ -597,6 +602,7 @@ struct PynqZ2Fp6Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 4096;
   static constexpr int kBusBits = 64;
+  static constexpr int kBanks = 1;
 };
 
 struct Kv260Fp4Geometry {
@@ -605,6 +611,7 @@ struct Kv260Fp4Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Kv260Fp6Geometry {
@@ -613,6 +620,7 @@ struct Kv260Fp6Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Zcu104Fp4Geometry {
@@ -621,6 +629,7 @@ struct Zcu104Fp4Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Zcu104Fp6Geometry {
@@ -629,6 +638,7 @@ struct Zcu104Fp6Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Zcu102Fp4Geometry {
@@ -637,6 +647,7 @@ struct Zcu102Fp4Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Zcu102Fp6Geometry {
@@ -645,6 +656,7 @@ struct Zcu102Fp6Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
+  static constexpr int kBanks = 1;
 };
 
 struct Vck190Fp4Geometry {
@@ -653,6 +665,7 @@ struct Vck190Fp4Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 16384;
   static constexpr int kBusBits = 512;
+  static constexpr int kBanks = 1;
 };
 
 struct Vck190Fp6Geometry {
@@ -661,6 +674,7 @@ struct Vck190Fp6Geometry {
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 16384;
   static constexpr int kBusBits = 512;
+  static constexpr int kBanks = 1;
 };
 
 }  // namespace spec
