@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drawing tokens from logits, the way the published code does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sw_quant.errors import FpqvarError, UsageError
+
+
+def check_sampling(cfg: float, top_k: int, top_p: float, vocabulary: int) -> None:
+    """Refuse sampling parameters that are out of range.
+
+    Raises:
+        UsageError: names the parameter and its range.
+    """
+    if not math.isfinite(cfg):
+        raise UsageError(f"guidance (cfg) is {cfg}; give a finite number, such as 3")
+    if not 0 <= top_k <= vocabulary:
+        raise UsageError(f"top_k is {top_k}; give a number from 0 (off) to {vocabulary}, the size of the codebook")
+    if not 0 <= top_p <= 1:
+        raise UsageError(f"top_p is {top_p}; give a number from 0 (off) to 1")
+
+
+def guided(conditional: Tensor, unconditional: Tensor, strength: float) -> Tensor:
+    """Classifier-free guidance: away from the logits without a class, by ``strength``."""
+    return (1 + strength) * conditional - strength * unconditional
+
+
+def restrict(logits: Tensor, top_k: int, top_p: float) -> Tensor:
+    """Set to minus infinity what top-k and top-p sampling exclude.
+
+    Args:
+        logits: ``[..., vocabulary]``.
+        top_k: keep the k largest (and whatever ties with the k-th); 0 keeps all.
+        top_p: of those keep the most probable ones, as many as needed to reach this probability; 0 keeps all.
+    """
+    if top_k > 0:
+        kth_largest = logits.topk(top_k, dim=-1).values[..., -1:]
+        logits = logits.masked_fill(logits < kth_largest, -torch.inf)
+    if top_p > 0:
+        ascending, order = logits.sort(dim=-1)
+        excluded = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - top_p
+        excluded[..., -1] = False  # the most probable one always stays
+        logits = logits.masked_fill(excluded.scatter(-1, order, excluded), -torch.inf)
+    return logits
+
+
+def draw(logits: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Draw one token at each position.
+
+    Args:
+        logits: ``[B, L, vocabulary]``.
+        generators: one for the whole batch, or one for each image, whose draws then do not depend on the batch.
+
+    Returns:
+        Indices ``[B, L]``.
+
+    Raises:
+        FpqvarError: a logit is NaN, or all of a position's are minus infinity.
+    """
+    probabilities = logits.softmax(dim=-1)
+    if not bool(torch.isfinite(probabilities).all()):
+        raise FpqvarError("the transformer's logits are not finite; check the checkpoint (`fpqvar doctor`)")
+    if len(generators) == 1:
+        drawn = torch.multinomial(probabilities.flatten(0, 1), 1, replacement=True, generator=generators[0])
+        return drawn.view(logits.shape[:-1])
+    rows = zip(probabilities, generators, strict=True)
+    return torch.stack([torch.multinomial(row, 1, replacement=True, generator=g)[:, 0] for row, g in rows])
