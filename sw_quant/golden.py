@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The golden linear layer: what the engine computes, bit for bit (contract sections 1.2 to 1.5).
+
+Sums of code products are small integers, so a float32 matrix product gives them exactly while they stay within 2^24;
+no code has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are cut
+where 2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one operation
+at a time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .errors import FpqvarError, UsageError
+from .formats import Format, resolve, term_units, terms
+from .fp16 import overflows, replace_nonfinite, to_fp16
+from .hadamard import ght as hadamard_transform
+from .qtensor import QTensor
+from .quantizer import quantize
+
+_EXACT_UP_TO = 1 << 24
+
+# Rows and outputs of Y worked on at a time on the CPU: three float32 buffers of this size stay in the cache.
+_TILE_ROWS = 512
+_TILE_OUTPUTS = 1 << 17
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """Y, float16 [M, N], and the engine's sticky flags."""
+
+    y: Tensor
+    overflow: bool
+    nonfinite: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedWeight:
+    """A weight decoded once for many calls: four bytes an element.
+
+    Attributes:
+        units: float32 [N, K], signed magnitudes.
+        steps: float32 [groups, N], scale times unit.
+        group: elements of K that share a scale.
+        largest: the format's largest magnitude in units.
+    """
+
+    units: Tensor
+    steps: Tensor
+    group: int
+    largest: int
+
+
+def prepare(w: QTensor) -> PreparedWeight:
+    """Decode a weight [N, K]. Raises `UsageError` when it is not a matrix, or of a dual format (activations only)."""
+    if w.codes.ndim != 2 or w.format.kind == "dual":
+        raise UsageError(f"a weight is a matrix of a plain format, not {w.format.name} {tuple(w.shape)}")
+    steps = w.scales.float().mul_(2.0 ** terms(w.format)[0].unit_log2).t().contiguous()
+    return PreparedWeight(w.units()[0], steps, w.group, _largest_units(w.format)[0])
+
+
+def quantize_activations(x: Tensor, a_format: str | Format, group: int, ght: bool) -> tuple[QTensor, bool]:
+    """The engine's prologue on float16 `x` [M, K]: Inf and NaN replaced, transformed on request, quantized.
+
+    Returns the quantized activations, and whether Inf or NaN was met. Raises what `linear` raises.
+    """
+    finite, nonfinite = replace_nonfinite(x)
+    return quantize(hadamard_transform(finite) if ght else finite, a_format, group=group), nonfinite
+
+
+@torch.no_grad()
+def linear(
+    x: Tensor, w: QTensor | PreparedWeight, bias: Tensor | None, a_format: str | Format, group: int, ght: bool = False
+) -> GoldenResult:
+    """Y = quantize(X) W^T + bias in the contract's arithmetic, on the CPU or on CUDA.
+
+    Args:
+        x: float16 [M, K], K a multiple of 32 (of 128 with `ght`).
+        w: weight [N, K]; `prepare` it when it is used more than once.
+        bias: float32 [N]; None counts as zeros.
+        a_format: format of the activations.
+        group: elements of K that share a scale, the weight's own. A group longer than a row is a row.
+        ght: transform the activations first.
+
+    Raises:
+        UsageError: shapes, types, formats or groups that do not fit.
+        FpqvarError: a bias that is Inf or NaN.
+    """
+    weight = prepare(w) if isinstance(w, QTensor) else w
+    _check(x, weight, bias, group)
+    a, nonfinite = quantize_activations(x, a_format, group, ght)
+    y, overflow = _product(a, weight, bias)
+    return GoldenResult(y, overflow, nonfinite)
+
+
+def _check(x: Tensor, w: PreparedWeight, bias: Tensor | None, group: int) -> None:
+    n, k = w.units.shape
+    if x.dtype != torch.float16 or x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != k:
+        raise UsageError(f"activations are float16 [M, {k}] with M > 0, not {x.dtype} {tuple(x.shape)}")
+    if min(group, k) != min(w.group, k):
+        raise UsageError(f"activations in groups of {group} need a weight in such groups, not of {w.group}")
+    if bias is None:
+        return
+    if bias.dtype != torch.float32 or tuple(bias.shape) != (n,):
+        raise UsageError(f"the bias is float32 [{n}], not {bias.dtype} {tuple(bias.shape)}")
+    if not bool(torch.isfinite(bias).all()):
+        raise FpqvarError("the bias has Inf or NaN; the checkpoint is damaged")
+
+
+def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor, bool]:
+    """Contract section 1.5, tile by tile. Returns Y and whether it saturated."""
+    units = a.units()
+    unit_values = torch.tensor([2.0**table.unit_log2 for table in terms(a.format)], device=units.device)
+    steps = (a.term_scales.float() * unit_values).permute(2, 1, 0).contiguous()  # [terms, groups, M]
+    limits = [_EXACT_UP_TO // (largest * w.largest) for largest in _largest_units(a.format)]
+    m, n = units.shape[1], w.units.shape[0]
+    y = torch.empty((m, n), dtype=torch.float16, device=units.device)
+    overflow = False
+    rows, columns = (m, n) if units.is_cuda else (min(m, _TILE_ROWS), min(n, _TILE_OUTPUTS // min(m, _TILE_ROWS)))
+    for m0 in range(0, m, rows):
+        for n0 in range(0, n, columns):
+            at, to = slice(m0, m0 + rows), slice(n0, n0 + columns)
+            acc = _tile(units[:, at], steps[:, :, at], w.units[to], w.steps[:, to], a.group, limits)
+            if bias is not None:
+                acc.add_(bias[to])
+            overflow |= overflows(acc)
+            y[at, to] = to_fp16(acc)
+    return y, overflow
+
+
+def _tile(a: Tensor, a_steps: Tensor, w: Tensor, w_steps: Tensor, group: int, limits: list[int]) -> Tensor:
+    """float32 [rows, columns]: the accumulators of one tile, before the bias."""
+    k = w.shape[1]
+    acc = torch.zeros((a.shape[1], w.shape[0]), device=a.device)
+    sums, term = torch.empty_like(acc), torch.empty_like(acc)
+    for g, start in enumerate(range(0, k, group)):
+        part = slice(start, min(start + group, k))
+        for half, limit in enumerate(limits):
+            _exact_sums(a[half][:, part], w[:, part], limit, sums)
+            torch.mul(a_steps[half, g, :, None], w_steps[g], out=term)  # exact: 22 bits
+            acc.add_(term.mul_(sums))
+    return acc
+
+
+def _exact_sums(a: Tensor, w: Tensor, limit: int, out: Tensor) -> None:
+    """out = fp32(a w^T), rounded once, where `limit` elements of K are sure to sum exactly in single precision."""
+    k = a.shape[1]
+    if k <= limit:
+        torch.mm(a, w.t(), out=out)
+        return
+    total = torch.zeros_like(out, dtype=torch.float64)
+    for start in range(0, k, limit):
+        part = slice(start, start + limit)
+        total.add_(torch.mm(a[:, part], w[:, part].t(), out=out))
+    out.copy_(total)
+
+
+def _largest_units(format: Format) -> list[int]:
+    """Per term, the largest magnitude that a code can decode to, in units."""
+    return [int(row.abs().max()) for row in term_units(format)]

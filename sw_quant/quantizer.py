@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quantizer of the contract (sections 1.2 and 1.3): scales in half precision, codes by exact comparison.
+
+The contract counts the thresholds t_i * s below |x|.  Here one division places |x| among all of a row's thresholds at
+once: thresholds are whole numbers of half units, so with z = |x| / (s * unit / 2) the sum floor(z) + ceil(z) says
+between which two integers z lies, or on which one, and a table turns that into the code.  The division cannot blur a
+comparison: where |x| is not the threshold n itself, it differs from it by more than 2^-22 of it (2^-24 for float32
+inputs, which are divided in double), farther than rounding the quotient can move it, and n itself is representable.
+"""
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ._generated import K_MULTIPLE
+from .errors import FpqvarError, UsageError
+from .formats import Format, default_group, resolve, terms
+from .fp16 import to_fp16
+from .qtensor import QTensor
+
+Granularity = Literal["group", "row", "tensor"]
+Ties = Literal["even", "paper"]
+
+# Elements that are worked on at a time: they stay in the cache, and temporaries stay small beside the tensor.
+_BLOCK_ELEMENTS = 1 << 18
+
+
+@torch.no_grad()
+def quantize(
+    x: Tensor,
+    format: str | Format,
+    group: int | None = None,
+    granularity: Granularity = "group",
+    ties: Ties = "even",
+) -> QTensor:
+    """Quantize `x` along its last dimension, bit for bit as the contract says, on the CPU or on CUDA.
+
+    Args:
+        x: float16 or float32 [..., K], K a multiple of 32.
+        format: a format or its name.
+        group: elements that share a scale, a multiple of 32; only with granularity "group", where None means 128 for
+            four-bit floats and a whole row for the other formats.
+        granularity: "group"; "row", one scale a token or output channel; or "tensor", one scale for everything,
+            which is repeated for each row.
+        ties: where an element exactly between two magnitudes goes. "even" (the contract): to the even index.
+            "paper": towards +infinity, as the CUDA kernel published with FPQVAR compares, `>=` at every threshold of
+            the signed axis. Only for reproducing the paper's figures; the engine has no such mode.
+
+    Raises:
+        UsageError: an unknown format, granularity, tie rule, input type, or a K or group that is no multiple of 32.
+        FpqvarError: an element is Inf or NaN.
+    """
+    chosen = resolve(format)
+    k = x.shape[-1] if x.ndim else 0
+    size = _group_size(chosen, k, group, granularity)
+    if ties not in ("even", "paper"):
+        raise UsageError(f"unknown tie rule '{ties}'; the rules are even, paper")
+    if x.dtype not in (torch.float16, torch.float32):
+        raise UsageError(f"quantize takes float16 or float32, not {x.dtype}; convert the tensor first")
+    rows, groups, width = x.reshape(-1, k), -(-k // size), min(size, k)
+    codes = torch.empty(rows.shape, dtype=torch.uint8, device=x.device)
+    scales = torch.empty((rows.shape[0], groups, len(terms(chosen))), dtype=torch.float16, device=x.device)
+    if granularity == "tensor" and rows.numel():
+        scales[:] = _scales(_absmax(rows.reshape(-1), chosen), chosen)
+    block = max(1, _BLOCK_ELEMENTS // k)
+    for start in range(0, rows.shape[0], block):
+        part = slice(start, start + block)
+        grouped = F.pad(rows[part], (0, groups * width - k)).view(-1, groups, width)
+        if granularity != "tensor":
+            scales[part] = _scales(_absmax(grouped, chosen), chosen)
+        codes[part] = _codes(grouped, scales[part], chosen, ties).view(-1, groups * width)[:, :k]
+    shape = (*x.shape[:-1], groups, *((2,) if chosen.kind == "dual" else ()))
+    return QTensor(codes.view(x.shape), scales.view(shape), chosen, size)
+
+
+def _group_size(format: Format, k: int, group: int | None, granularity: str) -> int:
+    if k == 0 or k % K_MULTIPLE:
+        raise UsageError(f"K = {k} is not a positive multiple of {K_MULTIPLE}; pad the last dimension with zeros")
+    if granularity not in ("group", "row", "tensor"):
+        raise UsageError(f"unknown granularity '{granularity}'; there are group, row, tensor")
+    if granularity != "group":
+        if group is not None:
+            raise UsageError(f"granularity '{granularity}' takes no group, but group = {group} was given; leave it out")
+        return k
+    size = group if group is not None else default_group(format) or k
+    if size <= 0 or size % K_MULTIPLE:
+        raise UsageError(f"group = {size} is not a positive multiple of {K_MULTIPLE}")
+    return size
+
+
+def _absmax(x: Tensor, format: Format) -> Tensor:
+    """float32 [..., terms]: largest magnitude along the last dimension, per sign for a dual format."""
+    if format.kind == "dual":
+        lowest, highest = torch.aminmax(x, dim=-1)
+        absmax = torch.stack([highest, -lowest], dim=-1).clamp(min=0).float()
+    else:
+        absmax = x.abs().amax(dim=-1, keepdim=True).float()
+    if not bool(torch.isfinite(absmax).all()):
+        raise FpqvarError("cannot quantize Inf or NaN; look for the overflow that made it, or for a damaged checkpoint")
+    return absmax
+
+
+def _scales(absmax: Tensor, format: Format) -> Tensor:
+    """float16 [..., terms]: fp16(absmax * fp32(1 / fmax)), each of the two rounded once."""
+    bits = torch.tensor([table.fmax_reciprocal_bits for table in terms(format)], dtype=torch.int32)
+    return to_fp16(absmax * bits.view(torch.float32).to(absmax.device))
+
+
+def _codes(x: Tensor, scales: Tensor, format: Format, ties: Ties) -> Tensor:
+    """uint8 [rows, groups, group] from values of that shape and scales [rows, groups, terms]."""
+    table, limit = _code_table(format, ties)
+    negative = torch.signbit(x)
+    wide = x.double() if x.dtype == torch.float32 else x.float()
+    half_units = torch.tensor([2.0 ** (t.unit_log2 - 1) for t in terms(format)], dtype=wide.dtype, device=x.device)
+    divisors = torch.where(scales == 0, torch.inf, scales.to(wide.dtype) * half_units)
+    if format.kind == "dual":
+        z = wide.abs_().div_(torch.where(negative, divisors[..., 1:], divisors[..., :1]))
+        live = torch.where(negative, scales[..., 1:], scales[..., :1]) != 0
+    else:
+        z = wide.abs_().div_(divisors)
+        live = scales != 0
+    z.clamp_(max=limit)
+    index = z.floor().add_(z.ceil()).int().add_(negative, alpha=table.numel() // 2)
+    codes = table.to(x.device).index_select(0, index.view(-1)).view(x.shape)
+    return codes.mul_(live)
+
+
+@lru_cache(maxsize=None)
+def _code_table(format: Format, ties: Ties) -> tuple[Tensor, int]:
+    """Codes by floor(z) + ceil(z), first those of positive elements, then of negative ones; and the largest z."""
+    limit = 1 + max(*format.positive.thresholds, *format.negative.thresholds)
+    codes = [_code(format, negative, place, ties) for negative in (False, True) for place in range(2 * limit + 1)]
+    return torch.tensor(codes, dtype=torch.uint8), limit
+
+
+def _code(format: Format, negative: bool, place: int, ties: Ties) -> int:
+    """The code of an element whose z has floor(z) + ceil(z) = place."""
+    magnitudes = format.negative if negative else format.positive
+    index = sum(_passes(place, i, threshold, negative, ties) for i, threshold in enumerate(magnitudes.thresholds))
+    if not negative:
+        return index
+    if format.kind == "integer":
+        return -index & ((1 << format.bits) - 1)
+    field = index - format.negative_offset
+    return (1 << (format.bits - 1)) | field if field >= 0 else 0
+
+
+def _passes(place: int, i: int, threshold: int, negative: bool, ties: Ties) -> bool:
+    """Whether z lies above threshold i, between magnitudes i and i + 1, or lies on it and the tie goes up."""
+    if place != 2 * threshold:
+        return place > 2 * threshold
+    return (i + 1) % 2 == 0 if ties == "even" else not negative
