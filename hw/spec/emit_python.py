@@ -167,7 +167,7 @@ def _table(table: Table) -> Iterable[str]:
 
 
 def _integers(name: str, values: tuple[int, ...]) -> Iterable[str]:
-    """A tuple: on one line, or as a range, or filled into lines (where the formatter would give each number its own)."""
+    """A tuple: on one line, or as a range, or filled into lines (the formatter would give each number its own)."""
     line = f"    {name}=({', '.join(map(str, values))}),"
     steps = {high - low for low, high in pairwise(values)}
     if len(line) <= WIDTH:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the generated files from hw/spec/*.toml, or with `--check` show what differs and fail: `python -m hw.spec.gen`."""
+"""Write the generated files from hw/spec/*.toml; with `--check`, only show what differs: `python -m hw.spec.gen`."""
 
 import argparse
 import difflib
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,7 +44,7 @@ def write(root: Path, texts: dict[str, str]) -> Iterable[str]:
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_name(file.name + ".new")
         aside.write_text(text, encoding="utf-8")
-        os.replace(aside, file)
+        aside.replace(file)
         changed.append(path)
     return changed
 

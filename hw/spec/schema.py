@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strict reading of hw/spec/*.toml: an unknown or missing key, or a value that contradicts another, is an error.
 
-`load()` returns a `Spec`; everything that code is generated from hangs off it. A `SpecError` names the file and the key.
+`load()` returns a `Spec`, from which everything is generated. A `SpecError` names the file and the key.
 """
 
 import sys
@@ -174,8 +174,8 @@ class Registers(Strict):
 class Geometry(Strict):
     """Size of one engine: rows x columns x lanes x banks multiply-accumulates a cycle.
 
-    `banks` is for the RTL engine alone: copies of the array, each with its own memory port for weights. It changes neither
-    the weights' layout nor a result.
+    `banks` is for the RTL engine alone: copies of the array, each with its own memory port for weights. It changes
+    neither the weights' layout nor a result.
     """
 
     rows: Annotated[int, Field(ge=1, le=255)]
