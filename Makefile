@@ -24,6 +24,7 @@ help: ## This list
 
 .PHONY: setup
 setup: $(VENV)/built ## Everything that `fpqvar` runs on, in .venv (the other targets do it by themselves)
+	@echo 'Ready: $(BIN)/fpqvar --help'
 
 .PHONY: demo
 demo: $(VENV)/built ## Draw the ten classes in float, FP6 and FP4 into out/demo, and prove the engine bit-exact

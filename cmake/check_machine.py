@@ -11,7 +11,7 @@ import sysconfig
 from pathlib import Path
 
 
-def missing_packages() -> list:
+def missing_packages() -> "list[str]":
     """Debian packages that the set-up needs and that are not there."""
     packages = []
     try:
