@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices by name. Each module is imported when its device is opened, so that none needs what another needs."""
+
+from typing import Any
+
+from host._generated import FAMILIES, SIMULATION_GEOMETRIES, Geometry
+from host.device import Device
+from sw_quant.errors import UsageError
+
+__all__ = ["BACKENDS", "DEFAULT_GEOMETRY", "open_device"]
+
+BACKENDS = ("golden", "csim")
+DEFAULT_GEOMETRY = "large"
+
+
+def open_device(backend: str, family: str, geometry: str | Geometry | None = None, **options: Any) -> Device:
+    """Open a device.
+
+    Args:
+        backend: one of `BACKENDS`.
+        family: what its multipliers know: fp4, fp6, int4 or int8.
+        geometry: a name in hw/spec/boards.toml's [simulation], or for `golden` any geometry; default "large".
+        options: of the simulated devices: `memory_bytes`.
+
+    Raises:
+        UsageError: an unknown name.
+        FpqvarError: the backend is not installed; the message says how to get it.
+    """
+    if family not in FAMILIES:
+        raise UsageError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}")
+    name = DEFAULT_GEOMETRY if geometry is None else geometry
+    if isinstance(name, str) and name not in SIMULATION_GEOMETRIES:
+        raise UsageError(f"unknown geometry {name!r}; known: {', '.join(SIMULATION_GEOMETRIES)}")
+    if backend == "golden":
+        from host.devices.golden import GoldenDevice
+
+        return GoldenDevice(family, SIMULATION_GEOMETRIES[name] if isinstance(name, str) else name, **options)
+    if backend == "csim":
+        from host.devices.csim import CsimDevice
+
+        if not isinstance(name, str):
+            raise UsageError(f"backend csim is compiled for named geometries: {', '.join(SIMULATION_GEOMETRIES)}")
+        return CsimDevice(family, name, **options)
+    raise UsageError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
