@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: which format, group and transform each kind of layer gets. A recipe is a small TOML file, strictly read.
+
+    description = "..."
+    [default]                 # every layer, unless its own table below says otherwise
+    weights = "e2m1"
+    activations = "e2m1"
+    group = 128               # elements along K that share a scale, or "row"
+    [fc2]
+    activations = "dual4"     # DFQ, FPQVAR section 3.1
+    [fc1]
+    ght = true                # GHT, FPQVAR section 3.2
+
+The shipped ones (`fpqvar-fp4`, `fp4-rtn`, ...) lie in `sw_quant/recipes/`.
+"""
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ._generated import FORMATS, GHT_BLOCK, K_MULTIPLE
+from .errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["LAYER_KINDS", "FormatName", "LayerRecipe", "Recipe", "describe_problems", "load_recipe", "shipped_recipes"]
+
+LAYER_KINDS = ("mat_qkv", "proj", "fc1", "fc2")
+GHT_KINDS = ("mat_qkv", "fc1")  # their inputs come from adaLN, which takes the random signs
+
+
+def _known(value: str) -> str:
+    if value not in FORMATS:
+        raise ValueError(f"unknown format {value!r}; known: {', '.join(FORMATS)}")
+    return value
+
+
+FormatName = Annotated[str, AfterValidator(_known)]
+
+
+class LayerRecipe(BaseModel):
+    """How one kind of layer is quantized. `group` None is one group a row: per token, per output channel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    weights: FormatName
+    activations: FormatName
+    group: int | None
+    ght: bool = False
+
+    @field_validator("group", mode="before")
+    @classmethod
+    def _row(cls, value: object) -> object:
+        return None if value == "row" else value
+
+    @field_validator("group")
+    @classmethod
+    def _whole_chunks(cls, value: int | None) -> int | None:
+        if value is not None and (value <= 0 or value % K_MULTIPLE):
+            raise ValueError(f'{value} is not a multiple of {K_MULTIPLE}; give one, or "row"')
+        return value
+
+    @field_validator("weights")
+    @classmethod
+    def _one_scale(cls, value: str) -> str:
+        if FORMATS[value].kind == "dual":
+            raise ValueError(f"{value!r} has two scales, which only activations can have")
+        return value
+
+
+class Recipe(BaseModel):
+    """A whole recipe. `seed` draws the random signs of the transform."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    description: str
+    ties: Literal["even", "paper"] = "even"
+    scale_rule: Literal["absmax"] = "absmax"
+    seed: int = Field(default=0, ge=0)
+    mat_qkv: LayerRecipe
+    proj: LayerRecipe
+    fc1: LayerRecipe
+    fc2: LayerRecipe
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_default(cls, data: Any) -> Any:
+        """Merge [default] into each layer's table, and name a table or key that is not one."""
+        if not isinstance(data, dict) or "default" not in data:
+            return data
+        tables = {name: data.get(name, {}) for name in ("default", *LAYER_KINDS)}
+        for name, table in tables.items():
+            if not isinstance(table, dict):
+                raise ValueError(f"[{name}] is to be a table, not {table!r}")
+        rest = {key: value for key, value in data.items() if key != "default"}
+        return rest | {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS}
+
+    @model_validator(mode="after")
+    def _ght_has_signs(self) -> "Recipe":
+        for kind in LAYER_KINDS:
+            if self.layer(kind).ght and kind not in GHT_KINDS:
+                raise ValueError(
+                    f"[{kind}] ght: the {GHT_BLOCK}-point transform serves {' and '.join(GHT_KINDS)} only; remove it"
+                )
+        return self
+
+    def layer(self, name: str) -> LayerRecipe:
+        """The part for a layer's kind, "fc2", or for one layer, "3.fc2"."""
+        part: LayerRecipe = getattr(self, name.rpartition(".")[2])
+        return part
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name."""
+    folder = Path(str(files("sw_quant") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Read a shipped recipe by name, or a file ending in .toml.
+
+    Raises:
+        UsageError: no such recipe, or a file with an unknown, missing or wrong key; the message names file and key.
+    """
+    shipped = shipped_recipes()
+    path = shipped.get(name_or_path, Path(name_or_path))
+    if path.suffix != ".toml":
+        raise UsageError(f"unknown recipe {name_or_path!r}; shipped: {', '.join(shipped)}; or give a .toml file")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"recipe {path}: {error.strerror}; give a .toml file or one of: {', '.join(shipped)}"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"recipe {path} is not valid TOML: {error}") from error
+    try:
+        return Recipe.model_validate({"name": path.stem, **data})
+    except ValidationError as error:
+        raise UsageError(f"recipe {path}: {describe_problems(error)}") from error
+
+
+def describe_problems(error: ValidationError) -> str:
+    """pydantic's findings on one line: `fc2.group: 100 is not a multiple of 32; ...`."""
+    words = {"extra_forbidden": "unknown key, remove it or correct its spelling", "missing": "missing key, add it"}
+    return "; ".join(
+        ".".join(map(str, item["loc"]))
+        + ": " * bool(item["loc"])
+        + words.get(item["type"], item["msg"].removeprefix("Value error, "))
+        for item in error.errors()
+    )
