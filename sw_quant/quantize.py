@@ -182,7 +182,8 @@ def _assign(
     try:
         keys = module.load_state_dict(state, strict=False, assign=True)
     except RuntimeError as error:
-        raise FpqvarError(f"{file}: {error}; quantize the model again") from error
+        reason = " ".join(str(error).split())
+        raise FpqvarError(f"{file}: {reason} Quantize the model again") from error
     wrong = sorted(set(keys.missing_keys) ^ without) + sorted(keys.unexpected_keys)
     if wrong:
         raise FpqvarError(f"{file}: missing or unknown tensor: {', '.join(wrong[:5])}; quantize the model again")

@@ -66,8 +66,8 @@ def test_stream_is_what_the_contract_says_and_inverts(
     assert stream.tobytes() == literal_stream(codes, scales, bias, bits, group, geometry)
     assert len(stream) == shape.nbytes
     back = unpack(stream, shape)
-    parts: tuple[Array, ...] = rows, scales, bias
-    for part, found in zip(parts, back, strict=True):
+    parts: list[Array] = [rows, scales, bias]
+    for part, found in zip(parts, list[Array](back), strict=True):
         assert part.tobytes() == found.tobytes()
         assert part.shape == found.shape
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: the shipped ones say what they are to say, and a wrong key is named."""
+
+from pathlib import Path
+
+import pytest
+
+from sw_quant.errors import UsageError
+from sw_quant.recipe import LAYER_KINDS, Recipe, load_recipe, shipped_recipes
+
+GOOD = """
+description = "mine"
+[default]
+weights = "e2m1"
+activations = "e2m1"
+group = 64
+"""
+
+
+def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | None, bool]]:
+    layers = {kind: recipe.layer(kind) for kind in LAYER_KINDS}
+    return {kind: (part.weights, part.activations, part.group, part.ght) for kind, part in layers.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "group", "fc2", "ght"),
+    [
+        ("fpqvar-fp4", "e2m1", 128, "dual4", True),
+        ("fp4-ght", "e2m1", 128, "e2m1", True),
+        ("fp4-dfq", "e2m1", 128, "dual4", False),
+        ("fp4-rtn", "e2m1", 128, "e2m1", False),
+        ("fpqvar-fp6", "e2m3", None, "dual6", False),
+        ("fp6-rtn", "e2m3", None, "e2m3", False),
+        ("int4-rtn", "int4", None, "int4", False),
+        ("int8-rtn", "int8", None, "int8", False),
+    ],
+)
+def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.name, recipe.ties, recipe.scale_rule, recipe.seed) == (name, "even", "absmax", 0)
+    assert summary(recipe) == {
+        "mat_qkv": (weights, weights, group, ght),
+        "proj": (weights, weights, group, False),
+        "fc1": (weights, weights, group, ght),
+        "fc2": (weights, fc2, group, False),
+    }
+
+
+def test_every_shipped_recipe_is_in_the_list_above() -> None:
+    assert len(shipped_recipes()) == 8
+
+
+def test_own_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[fc1]\ngroup = "row"\n')
+    recipe = load_recipe(str(path))
+    assert recipe.name == "mine"
+    assert recipe.layer("5.fc1").group is None
+    assert recipe.layer("5.proj").group == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "colour = 1\n", "default: colour|colour: unknown key"),
+        ("color = 1\n" + GOOD, "color: unknown key, remove it or correct its spelling"),
+        (GOOD + "[fc3]\nght = true\n", "fc3: unknown key"),
+        (GOOD.replace("group = 64", ""), "mat_qkv.group: missing key, add it"),
+        (GOOD.replace('description = "mine"', ""), "description: missing key"),
+        (GOOD.replace("64", "100"), 'group: 100 is not a multiple of 32; give one, or "row"'),
+        (GOOD.replace("64", "0"), "group: 0 is not a multiple of 32"),
+        (GOOD.replace("64", "true"), "group: "),
+        (GOOD.replace("64", '"column"'), "group: "),
+        (GOOD.replace('"e2m1"', '"e5m2"', 1), "weights: unknown format 'e5m2'; known: e2m1, "),
+        (GOOD.replace('weights = "e2m1"', 'weights = "dual4"'), "weights: 'dual4' has two scales"),
+        (GOOD + "[fc2]\nght = true\n", "fc2.* ght: the 128-point transform serves mat_qkv and fc1 only"),
+        ('ties = "odd"\n' + GOOD, "ties: Input should be 'even' or 'paper'"),
+        ("seed = -1\n" + GOOD, "seed: "),
+        ("fc2 = 3\n" + GOOD, "fc2.* is to be a table, not 3"),
+        ("default = 3\n", "default.* is to be a table, not 3"),
+        ("= 3", "not valid TOML"),
+        ("", "description: missing key"),
+    ],
+)
+def test_what_is_refused_names_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_recipe(str(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_name_and_missing_file() -> None:
+    with pytest.raises(UsageError, match="unknown recipe 'fp5'; shipped: fp4-dfq, "):
+        load_recipe("fp5")
+    with pytest.raises(UsageError, match=r"no/such\.toml: No such file or directory; give"):
+        load_recipe("no/such.toml")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model small enough for tests that need a whole one: two blocks of width 128, random weights."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from sw_quant.var import Var, VarConfig, Vqvae, VqvaeConfig
+
+CONFIG = VarConfig(
+    depth=2,
+    width=128,
+    heads=2,
+    classes=3,
+    vqvae=VqvaeConfig(
+        vocabulary=32,
+        latent_channels=4,
+        channels=8,
+        multipliers=(1, 2),
+        res_blocks=1,
+        image_channels=1,
+        norm_groups=4,
+        patch_sizes=(1, 2, 3),
+    ),
+)
+
+
+def tiny_model(shared_adaln: bool = False, seed: int = 0, **changes: Any) -> Any:
+    """A `LoadedModel` with random weights."""
+    config = replace(CONFIG, shared_adaln=shared_adaln, **changes)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        vqvae = Vqvae(config.vqvae).eval()
+        var = Var(config, vqvae).eval()
+    return SimpleNamespace(
+        config=config,
+        var=var,
+        vqvae=vqvae,
+        class_names=("Top", "Coat", "Bag"),
+        defaults={"cfg": 2.0, "top_k": 0, "top_p": 0.0},
+    )
