@@ -5,7 +5,7 @@ The numbers themselves come from `hw/spec/formats.toml` by way of `_generated.py
 Microscaling specification 1.0 where it has them (e2m1, e2m3, e3m2); the dual formats are FPQVAR's (section 3.1).
 """
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -13,7 +13,17 @@ from torch import Tensor
 from ._generated import FORMATS, Format, MagnitudeTable
 from .errors import UsageError
 
-__all__ = ["Format", "MagnitudeTable", "code_values", "default_group", "get", "resolve", "signed_units", "term_units", "terms"]
+__all__ = [
+    "Format",
+    "MagnitudeTable",
+    "code_values",
+    "default_group",
+    "get",
+    "resolve",
+    "signed_units",
+    "term_units",
+    "terms",
+]
 
 
 def get(name: str) -> Format:
@@ -50,7 +60,7 @@ def _units_of(code: int, format: Format) -> int:
     return -format.negative.magnitudes[index] if negative else format.positive.magnitudes[index]
 
 
-@lru_cache(maxsize=None)
+@cache
 def signed_units(format: Format) -> tuple[int, ...]:
     """Per code, its signed magnitude in units of its own sign's table: exact integers, what a multiplier sees."""
     return tuple(_units_of(code, format) for code in range(1 << format.bits))
@@ -70,7 +80,7 @@ def terms(format: Format) -> tuple[MagnitudeTable, ...]:
     return (format.positive, format.negative) if format.kind == "dual" else (format.positive,)
 
 
-@lru_cache(maxsize=None)
+@cache
 def term_units(format: Format) -> Tensor:
     """float32 [terms, 2**bits]: per code its signed units, split into the halves of a dual format (zero elsewhere)."""
     units = torch.tensor(signed_units(format), dtype=torch.float32)

@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor
 
+from .errors import UsageError
+
 MAX_FP16 = 65504.0
 # The halfway point between the largest half and the next power of two: from here on a plain conversion gives infinity.
 OVERFLOW_FROM = 65520.0
@@ -12,10 +14,12 @@ _EXPONENT_MASK = 0x7C00
 
 
 def to_fp16(x: Tensor) -> Tensor:
-    """Round float32 or float64 `x` to float16, to nearest with ties to even, saturated at +-65504.
+    """Round float32 `x` to float16, to nearest with ties to even, saturated at ±65504.
 
-    The conversion rounds once, whatever the input's type.  NaN stays NaN: refuse it beforehand.
+    NaN stays NaN: refuse it beforehand. Raises `UsageError` for another type (torch rounds a double twice on its way).
     """
+    if x.dtype != torch.float32:
+        raise UsageError(f"to_fp16 rounds float32, not {x.dtype}")
     return x.clamp(-MAX_FP16, MAX_FP16).to(torch.float16)
 
 
@@ -28,7 +32,7 @@ def overflows(x: Tensor) -> bool:
 
 
 def replace_nonfinite(x: Tensor) -> tuple[Tensor, bool]:
-    """Replace every Inf and NaN of float16 `x` by 65504 with its sign bit, and say whether there was one."""
+    """Replace every Inf and NaN of float16 `x` by ±65504, after its sign bit, and say whether there was one."""
     special = (x.view(torch.int16) & _EXPONENT_MASK) == _EXPONENT_MASK
     if not bool(special.any()):
         return x, False

@@ -2,9 +2,9 @@
 """The golden linear layer: what the engine computes, bit for bit (contract sections 1.2 to 1.5).
 
 Sums of code products are small integers, so a float32 matrix product gives them exactly while they stay within 2^24;
-no code has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are cut
-where 2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one operation
-at a time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
+no code has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are
+cut where 2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one
+operation at a time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .errors import FpqvarError, UsageError
-from .formats import Format, resolve, term_units, terms
+from .formats import Format, term_units, terms
 from .fp16 import overflows, replace_nonfinite, to_fp16
 from .hadamard import ght as hadamard_transform
 from .qtensor import QTensor

@@ -44,6 +44,7 @@ class QTensor:
 
     @property
     def shape(self) -> torch.Size:
+        """Shape of the codes: [..., K]."""
         return self.codes.shape
 
     @property

@@ -8,7 +8,7 @@ comparison: where |x| is not the threshold n itself, it differs from it by more 
 inputs, which are divided in double), farther than rounding the quotient can move it, and n itself is representable.
 """
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import torch
@@ -128,7 +128,7 @@ def _codes(x: Tensor, scales: Tensor, format: Format, ties: Ties) -> Tensor:
     return codes.mul_(live)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _code_table(format: Format, ties: Ties) -> tuple[Tensor, int]:
     """Codes by floor(z) + ceil(z), first those of positive elements, then of negative ones; and the largest z."""
     limit = 1 + max(*format.positive.thresholds, *format.negative.thresholds)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract's arithmetic once more, slowly and literally: Python integers, fractions, and single NumPy operations.
 
-Nothing here comes from `sw_quant`, not even the tables: they are typed from docs/contract.md, so that a mistake in one of
-the two shows. Tensors are NumPy arrays; halves travel as float16 arrays, scales and results as their 16-bit patterns.
+Nothing here comes from `sw_quant`, not even the tables: they are typed from docs/contract.md, so that a mistake in one
+of the two shows. Tensors are NumPy arrays, single values fractions, results the bit patterns of halves.
 """
 
 from bisect import bisect_left
@@ -200,9 +200,7 @@ def replace_nonfinite(x: Array) -> tuple[Array, bool]:
     return patterns.view(np.float16), bool(special.any())
 
 
-def linear(
-    x: Array, w: Array, bias: Array | None, a_name: str, w_name: str, group: int, ght: bool
-) -> Result:
+def linear(x: Array, w: Array, bias: Array | None, a_name: str, w_name: str, group: int, ght: bool) -> Result:
     """Contract 1.5 from float16 X [M, K] and float32 W [N, K], both quantized here."""
     a_format, w_format = FORMATS[a_name], FORMATS[w_name]
     finite, nonfinite = replace_nonfinite(x)
