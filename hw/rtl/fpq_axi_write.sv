@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// AXI4 write master. A segment is offered when all its beats have been taken, so an address never waits for its data. The
+// responses say which command is complete. On stop_i no burst begins any more; once idle_o is up the unit can be reset.
+
+`include "fpq_assert.svh"
+
+module fpq_axi_write #(
+  parameter int BusBits = 128,
+  parameter int SpanWidth = 10,
+  parameter int DataDepth = 16,  // beats that wait; holds the longest segment; a power of two
+  parameter int MaxBursts = 32   // under way at a time; a power of two
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  input  logic                 stop_i,
+  output logic                 idle_o,
+  // Beats, with a strobe for each 64-bit word
+  input  logic                 beat_valid_i,
+  output logic                 beat_ready_o,
+  input  logic [BusBits-1:0]   beat_data_i,
+  input  logic [BusBits/64-1:0] beat_strobe_i,
+  // Segments: see fpq_burst for the span. A nop only marks the end of a command.
+  input  logic                 segment_valid_i,
+  output logic                 segment_ready_o,
+  input  logic [63:0]          segment_addr_i,
+  input  logic [SpanWidth-1:0] segment_span_i,
+  input  logic                 segment_nop_i,
+  input  logic                 segment_last_i,  // the command's last
+  // All writes of a command are complete; memory answered one with an error.
+  output logic                 retire_o,
+  output logic                 error_o,
+  // AXI4 write channels
+  output logic                 awvalid_o,
+  input  logic                 awready_i,
+  output logic [63:0]          awaddr_o,
+  output logic [7:0]           awlen_o,
+  output logic                 wvalid_o,
+  input  logic                 wready_i,
+  output logic [BusBits-1:0]   wdata_o,
+  output logic [BusBits/8-1:0] wstrb_o,
+  output logic                 wlast_o,
+  input  logic                 bvalid_i,
+  output logic                 bready_o,
+  input  logic [1:0]           bresp_i
+);
+
+  localparam int Words = BusBits / 64;
+  localparam int BurstBeats = 64;
+
+  // Segments to bursts. A nop waits until the bursts before it are out.
+  logic run_valid, run_ready, burst_valid, burst_ready, burst_last, burst_take, nop_take, command_last_q;
+  logic [63:0] burst_addr;
+  logic [7:0] burst_len;
+  logic mark_ready, address_ready, length_ready;
+
+  assign run_valid = segment_valid_i & ~segment_nop_i;
+  assign nop_take = segment_valid_i & segment_nop_i & ~burst_valid & mark_ready;
+  assign segment_ready_o = segment_nop_i ? nop_take : run_ready;
+
+  fpq_burst #(.BusBits(BusBits), .BurstBeats(BurstBeats), .SpanWidth(SpanWidth)) u_burst (
+    .clk_i, .rst_ni,
+    .run_valid_i(run_valid), .run_ready_o(run_ready), .run_addr_i(segment_addr_i), .run_span_i(segment_span_i),
+    .burst_valid_o(burst_valid), .burst_ready_i(burst_ready),
+    .burst_addr_o(burst_addr), .burst_len_o(burst_len), .burst_last_o(burst_last)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (run_valid & run_ready) command_last_q <= segment_last_i;
+  end
+
+  assign burst_ready = mark_ready & address_ready & length_ready & ~stop_i;
+  assign burst_take = burst_valid & burst_ready;
+
+  fpq_fifo #(.Width(72), .Depth(2)) u_address (
+    .clk_i, .rst_ni,
+    .valid_i(burst_take), .ready_o(address_ready), .data_i({burst_len, burst_addr}),
+    .valid_o(awvalid_o), .ready_i(awready_i), .data_o({awlen_o, awaddr_o})
+  );
+
+  // The data of the bursts that have begun
+  logic length_valid, data_valid, w_take;
+  logic [7:0] length, sent_q;
+  logic [Words-1:0] strobe;
+
+  fpq_fifo #(.Width(8), .Depth(4)) u_length (
+    .clk_i, .rst_ni,
+    .valid_i(burst_take), .ready_o(length_ready), .data_i(burst_len),
+    .valid_o(length_valid), .ready_i(w_take & wlast_o), .data_o(length)
+  );
+
+  fpq_fifo #(.Width(BusBits + Words), .Depth(DataDepth)) u_data (
+    .clk_i, .rst_ni,
+    .valid_i(beat_valid_i), .ready_o(beat_ready_o), .data_i({beat_strobe_i, beat_data_i}),
+    .valid_o(data_valid), .ready_i(w_take), .data_o({strobe, wdata_o})
+  );
+
+  assign wvalid_o = data_valid & length_valid;
+  assign w_take = wvalid_o & wready_i;
+  assign wlast_o = sent_q == length;
+  always_comb begin
+    for (int i = 0; i < Words; i++) wstrb_o[8*i +: 8] = {8{strobe[i]}};
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) sent_q <= '0;
+    else if (w_take) sent_q <= wlast_o ? '0 : sent_q + 1'b1;
+  end
+
+  // What a response means, in order: {no response comes, it is the command's last}
+  logic mark_valid, mark_nop, mark_last, mark_take, response;
+
+  fpq_fifo #(.Width(2), .Depth(MaxBursts)) u_marks (
+    .clk_i, .rst_ni,
+    .valid_i(burst_take | nop_take), .ready_o(mark_ready),
+    .data_i({nop_take, nop_take | (burst_last & command_last_q)}),
+    .valid_o(mark_valid), .ready_i(mark_take), .data_o({mark_nop, mark_last})
+  );
+
+  assign bready_o = mark_valid & ~mark_nop;
+  assign response = bvalid_i & bready_o;
+  assign mark_take = mark_valid & (mark_nop | bvalid_i);
+  assign idle_o = ~mark_valid;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) error_o <= 1'b0;
+    else if (response & bresp_i[1]) error_o <= 1'b1;  // stays: nothing retires any more
+    retire_o <= rst_ni & mark_take & mark_last & ~error_o & ~(response & bresp_i[1]);
+  end
+
+  logic unused;
+  assign unused = bresp_i[0];
+
+  `FPQ_ASSERT_STABLE(AwStable, awvalid_o, awready_i, {awaddr_o, awlen_o})
+  `FPQ_ASSERT_STABLE(WStable, wvalid_o, wready_i, {wdata_o, wstrb_o, wlast_o})
+  `FPQ_ASSERT(DataThere, !length_valid || data_valid)
+
+endmodule

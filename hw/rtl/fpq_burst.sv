@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts a run of bytes into AXI bursts: as long as BurstBeats, none across a multiple of BurstBytes (so none across 4 KiB).
+// One burst a cycle.
+
+`include "fpq_assert.svh"
+
+module fpq_burst #(
+  parameter int BusBits = 128,
+  parameter int BurstBeats = 64,   // a power of two; BurstBeats * BusBits/8 divides 4096
+  parameter int SpanWidth = 16
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  // A run: its first byte's address, and its length plus BusBits/8 - 1 (so that no rounding up is left to do here).
+  input  logic                 run_valid_i,
+  output logic                 run_ready_o,
+  input  logic [63:0]          run_addr_i,
+  input  logic [SpanWidth-1:0] run_span_i,
+  // Bursts: address of the first beat, beats - 1.
+  output logic                 burst_valid_o,
+  input  logic                 burst_ready_i,
+  output logic [63:0]          burst_addr_o,
+  output logic [7:0]           burst_len_o,
+  output logic                 burst_last_o  // the run's last
+);
+
+  localparam int BeatLog2 = $clog2(BusBits / 8);
+  localparam int CountLog2 = $clog2(BurstBeats);
+  localparam int BurstLog2 = BeatLog2 + CountLog2;
+  localparam int TotalWidth = (SpanWidth > BurstLog2 ? SpanWidth : BurstLog2) + 1;
+  localparam int LeftWidth = TotalWidth - BeatLog2;
+
+  `FPQ_REQUIRE(gen_bad_burst, 2 ** CountLog2 == BurstBeats && 2 ** BurstLog2 <= 4096,
+               "fpq_burst: BurstBeats must be a power of two, and a burst at most 4096 bytes")
+
+  // Everything is counted from the multiple of the burst size below the first byte.
+  logic [TotalWidth-1:0] total;
+  logic [63:BurstLog2] base_q;
+  logic [CountLog2-1:0] offset_q;       // beats from base_q to the burst's first beat
+  logic [LeftWidth-1:0] left_q;         // beats from base_q to the run's end
+  logic more;
+  logic [CountLog2:0] stop;             // beats from base_q to the burst's end
+  logic take, load;
+
+  assign total = TotalWidth'(run_addr_i[BurstLog2-1:0]) + TotalWidth'(run_span_i);
+  assign more = left_q > LeftWidth'(BurstBeats);
+  assign stop = more ? (CountLog2 + 1)'(BurstBeats) : left_q[CountLog2:0];
+
+  assign burst_addr_o = {base_q, offset_q, {BeatLog2{1'b0}}};
+  assign burst_len_o  = 8'(stop - {1'b0, offset_q} - 1'b1);
+  assign burst_last_o = ~more;
+  assign take = burst_valid_o & burst_ready_i;
+  assign run_ready_o = ~burst_valid_o | (burst_ready_i & ~more);
+  assign load = run_valid_i & run_ready_o;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) burst_valid_o <= 1'b0;
+    else if (run_ready_o) burst_valid_o <= run_valid_i;
+    if (load) begin
+      base_q   <= run_addr_i[63:BurstLog2];
+      offset_q <= run_addr_i[BurstLog2-1:BeatLog2];
+      left_q   <= total[TotalWidth-1:BeatLog2];
+    end else if (take) begin
+      base_q   <= base_q + 1'b1;
+      offset_q <= '0;
+      left_q   <= left_q - LeftWidth'(BurstBeats);
+    end
+  end
+
+  `FPQ_ASSERT_STABLE(RunStable, run_valid_i, run_ready_o, {run_addr_i, run_span_i})
+  `FPQ_ASSERT_STABLE(BurstStable, burst_valid_o, burst_ready_i, {burst_addr_o, burst_len_o})
+  `FPQ_ASSERT(NotEmpty, !burst_valid_o || (LeftWidth'(offset_q) < left_q))
+
+  logic unused_bytes;
+  assign unused_bytes = ^{1'b0, total[BeatLog2-1:0]};
+
+endmodule

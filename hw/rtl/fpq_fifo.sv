@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A first-in first-out queue with registered flags. Depth 2 is a register slice that keeps full throughput.
+
+`include "fpq_assert.svh"
+
+module fpq_fifo #(
+  parameter int Width = 32,
+  parameter int Depth = 2  // a power of two, at least 2
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             valid_i,
+  output logic             ready_o,
+  input  logic [Width-1:0] data_i,
+  output logic             valid_o,
+  input  logic             ready_i,
+  output logic [Width-1:0] data_o
+);
+
+  localparam int PtrWidth = $clog2(Depth);
+  localparam logic [PtrWidth:0] Full = (PtrWidth + 1)'(Depth);
+
+  `FPQ_REQUIRE(gen_bad_depth, Depth >= 2 && 2 ** PtrWidth == Depth,
+               "fpq_fifo: Depth must be a power of two and at least 2")
+
+  logic [Width-1:0] mem [Depth];
+  logic [PtrWidth-1:0] write_q, read_q;
+  logic [PtrWidth:0] count_q;
+  logic push, pop;
+
+  assign push = valid_i & ready_o;
+  assign pop  = valid_o & ready_i;
+  assign data_o = mem[read_q];
+
+  always_ff @(posedge clk_i) begin
+    if (push) mem[write_q] <= data_i;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      write_q <= '0;
+      read_q  <= '0;
+      count_q <= '0;
+      valid_o <= 1'b0;
+      ready_o <= 1'b0;
+    end else begin
+      if (push) write_q <= write_q + 1'b1;
+      if (pop) read_q <= read_q + 1'b1;
+      if (push & ~pop) count_q <= count_q + 1'b1;
+      if (pop & ~push) count_q <= count_q - 1'b1;
+      // valid_o is count != 0 and ready_o is count != Depth, of the count to come.
+      if (push) valid_o <= 1'b1;
+      else if (pop) valid_o <= count_q != 1;
+      if (pop) ready_o <= 1'b1;
+      else if (push) ready_o <= count_q != Full - 1'b1;
+      else ready_o <= count_q != Full;
+    end
+  end
+
+  `FPQ_ASSERT_STABLE(InputStable, valid_i, ready_o, data_i)
+  `FPQ_ASSERT_STABLE(OutputStable, valid_o, ready_i, data_o)
+
+endmodule

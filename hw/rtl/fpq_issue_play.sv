@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plays runs: a chunk a cycle, unless its operands are not there yet or its slot is not free. Only the last chunk of a run
+// needs the slot, and only the first needs the row tile.
+
+`include "fpq_assert.svh"
+
+module fpq_issue_play
+  import fpq_core_pkg::*;
+#(
+  parameter int Banks = 1,
+  parameter int Slots = 16,
+  parameter int Spacing = 4  // fewest cycles between the ends of two runs
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    run_valid_i,
+  output logic                    run_ready_o,
+  input  run_t                    run_i,
+  input  logic                    tile_any_i,    // a row tile has come
+  input  logic [Banks-1:0]        chunk_any_i,   // a chunk of weights has come
+  input  logic [Slots-1:0]        slot_free_i,
+  input  logic [Slots-1:0]        slot_drains_i,
+  // The chunk of this cycle
+  output logic                    go_o,
+  output logic                    first_o,
+  output logic                    last_o,
+  output logic [ActAddrWidth-1:0]  act_addr_o,
+  output logic [RingAddrWidth-1:0] chunk_addr_o,
+  output run_t                    run_o,
+  output logic                    tile_take_o,
+  output logic [Banks-1:0]        chunk_take_o,
+  // Why there is none
+  output logic                    load_stall_o,
+  output logic                    store_stall_o
+);
+
+  localparam int SlotLog2 = $clog2(Slots);
+  localparam int SpaceWidth = Spacing > 1 ? $clog2(Spacing) : 1;
+
+  // A run is looked at in next_q, where its slot is looked up, and played in run_q.
+  run_t next_q, run_q;
+  logic next_valid_q, valid_q, load, end_of_run;
+  logic [ChunkWidth-1:0] left_q;               // chunks, this one included
+  logic first_q, last_q, slot_ok_q, slot_drains_q;
+  logic [SpaceWidth-1:0] space_q;              // cycles until a run may end
+  logic space_ok_q, tile_ok, chunk_ok, end_ok;
+  logic [Banks-1:0] mask;
+
+  assign mask = run_q.mask[Banks-1:0];
+  assign tile_ok  = ~(first_q & run_q.wait_tile) | tile_any_i;
+  assign chunk_ok = ~run_q.wait_chunks | (&(chunk_any_i | ~mask));
+  assign end_ok   = ~last_q | (space_ok_q & slot_ok_q);
+  assign go_o = valid_q & tile_ok & chunk_ok & end_ok;
+  assign end_of_run = go_o & last_q;
+  assign load = ~valid_q | end_of_run;
+  assign run_ready_o = ~next_valid_q | load;
+
+  assign first_o = first_q;
+  assign last_o  = last_q;
+  assign run_o   = run_q;
+  assign tile_take_o  = go_o & first_q & run_q.wait_tile;
+  assign chunk_take_o = mask & {Banks{go_o & run_q.wait_chunks}};
+
+  assign load_stall_o  = ~valid_q | ~tile_ok | ~chunk_ok;
+  assign store_stall_o = valid_q & tile_ok & chunk_ok & last_q & slot_drains_q;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      next_valid_q <= 1'b0;
+      valid_q <= 1'b0;
+    end else begin
+      if (run_ready_o) next_valid_q <= run_valid_i;
+      if (load) valid_q <= next_valid_q;
+    end
+    if (run_ready_o) next_q <= run_i;
+
+    if (load) begin
+      run_q   <= next_q;
+      first_q <= 1'b1;
+      last_q  <= next_q.length == ChunkWidth'(1);
+      left_q  <= next_q.length;
+      act_addr_o   <= next_q.act_addr;
+      chunk_addr_o <= next_q.chunk_addr;
+      // Not if the run at hand is about to take the same slot: then it is looked up again below.
+      slot_ok_q <= slot_free_i[next_q.slot[SlotLog2-1:0]] && !(valid_q && run_q.slot == next_q.slot);
+    end else begin
+      if (go_o) begin
+        first_q <= 1'b0;
+        last_q  <= left_q == ChunkWidth'(2);
+        left_q  <= left_q - 1'b1;
+        act_addr_o   <= act_addr_o + 1'b1;
+        chunk_addr_o <= chunk_addr_o + 1'b1;
+      end
+      slot_ok_q <= slot_free_i[run_q.slot[SlotLog2-1:0]];
+    end
+    slot_drains_q <= slot_drains_i[run_q.slot[SlotLog2-1:0]];
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      space_ok_q <= 1'b1;
+      space_q    <= '0;
+    end else if (end_of_run) begin
+      space_ok_q <= Spacing < 2;
+      space_q    <= SpaceWidth'(Spacing - 1);
+    end else if (!space_ok_q) begin
+      space_ok_q <= space_q == SpaceWidth'(1);
+      space_q    <= space_q - 1'b1;
+    end
+  end
+
+  `FPQ_ASSERT_STABLE(RunStable, run_valid_i, run_ready_o, run_i)
+  `FPQ_ASSERT(NotEmpty, !valid_q || left_q != '0)
+
+endmodule

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cuts super-tiles into runs, one a cycle: for each group, for each pass (dual formats: positive, then negative), for each
+// row tile.
+
+`include "fpq_assert.svh"
+
+module fpq_issue_runs
+  import fpq_core_pkg::*;
+#(
+  parameter int Slots = 16
+) (
+  input  logic   clk_i,
+  input  logic   rst_ni,
+  input  logic   super_valid_i,
+  output logic   super_ready_o,
+  input  super_t super_i,
+  output logic   run_valid_o,
+  input  logic   run_ready_i,
+  output run_t   run_o
+);
+
+  super_t super_q;
+  logic valid_q, negative_q;
+  logic [SlotWidth-1:0] tile_q;                              // row tile of the super-tile
+  logic [ChunkWidth-1:0] group_q;
+  logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; the group's in the first tile; the next group's
+  logic [RingAddrWidth-1:0] chunk_q, scale_q;
+  logic tile_last_q, group_last_q;                           // flags of the run at hand, kept ahead
+  logic step, pass_last, group_end, super_end;
+  logic [SlotWidth-1:0] next_tile;
+  logic [ChunkWidth-1:0] next_group;
+
+  assign pass_last = negative_q | ~super_q.dual;
+  assign step      = valid_q & run_ready_i;
+  assign group_end = tile_last_q & pass_last;
+  assign super_end = group_end & group_last_q;
+  assign super_ready_o = ~valid_q | (run_ready_i & super_end);
+  assign run_valid_o = valid_q;
+
+  assign next_tile  = tile_last_q ? '0 : tile_q + 1'b1;
+  assign next_group = group_q + 1'b1;
+
+  always_comb begin
+    run_o.slot        = tile_q | (super_q.half ? SlotWidth'(Slots / 2) : '0);
+    run_o.act_addr    = act_q;
+    run_o.chunk_addr  = chunk_q;
+    run_o.scale_addr  = scale_q;
+    run_o.length      = group_last_q ? super_q.last_chunks : super_q.group_chunks;
+    run_o.bias        = super_q.bias;
+    run_o.mask        = super_q.mask;
+    run_o.dual        = super_q.dual;
+    run_o.negative    = negative_q;
+    run_o.tile_first  = group_q == '0 && !negative_q;
+    run_o.tile_last   = group_last_q & pass_last;
+    run_o.wait_tile   = super_q.first_set && group_q == '0 && !negative_q;
+    run_o.wait_chunks = super_q.first && tile_q == '0 && !negative_q;
+    run_o.free_chunks = super_q.last & group_end;
+    run_o.free_tile   = super_q.last_set & group_last_q & pass_last;
+    run_o.free_set    = super_q.last & super_end;
+    run_o.tile_chunks = super_q.chunks;
+    run_o.groups      = super_q.groups;
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) valid_q <= 1'b0;
+    else if (super_ready_o) valid_q <= super_valid_i;
+
+    if (super_ready_o) begin
+      super_q      <= super_i;
+      tile_q       <= '0;
+      negative_q   <= 1'b0;
+      group_q      <= '0;
+      act_q        <= super_i.act_addr;
+      group_act_q  <= super_i.act_addr;
+      next_act_q   <= super_i.act_addr + ActAddrWidth'(super_i.group_chunks);
+      chunk_q      <= super_i.chunk_addr;
+      scale_q      <= super_i.scale_addr;
+      tile_last_q  <= super_i.tiles == SlotWidth'(1);
+      group_last_q <= super_i.groups == ChunkWidth'(1);
+    end else if (step) begin
+      tile_q      <= next_tile;
+      tile_last_q <= next_tile == super_q.tiles - 1'b1;
+      act_q       <= act_q + ActAddrWidth'(super_q.chunks);
+      if (tile_last_q) begin
+        negative_q <= ~pass_last;
+        act_q      <= pass_last ? next_act_q : group_act_q;
+      end
+      if (group_end) begin
+        group_q      <= next_group;
+        group_last_q <= next_group == super_q.groups - 1'b1;
+        group_act_q  <= next_act_q;
+        next_act_q   <= next_act_q + ActAddrWidth'(super_q.group_chunks);
+        chunk_q      <= chunk_q + RingAddrWidth'(super_q.group_chunks);
+        scale_q      <= scale_q + 1'b1;
+      end
+    end
+  end
+
+  logic unused;
+  assign unused = ^{super_q.act_addr, super_q.chunk_addr, super_q.scale_addr};
+
+  `FPQ_ASSERT_STABLE(SuperStable, super_valid_i, super_ready_o, super_i)
+  `FPQ_ASSERT_STABLE(RunStable, run_valid_o, run_ready_i, run_o)
+
+endmodule

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packs the pieces of a row into bus beats, at the row's place in them, and announces the row when its last beat is out.
+// Rows and columns that do not exist are dropped here.
+
+`include "fpq_assert.svh"
+
+module fpq_store_pack
+  import fpq_core_pkg::*;
+#(
+  parameter int BusBits = 128,
+  parameter int Columns = 8,
+  parameter int OutWidth = 4,  // columns of a piece
+  parameter int Banks = 1
+) (
+  input  logic                                clk_i,
+  input  logic                                rst_ni,
+  input  logic                                row_valid_i,
+  output logic                                row_ready_o,
+  input  row_t                                row_i,
+  input  logic                                row_nop_i,
+  // The banks' outputs
+  input  logic [Banks-1:0]                    y_valid_i,
+  output logic [Banks-1:0]                    y_ready_o,
+  input  logic [Banks-1:0][OutWidth*16-1:0]   y_data_i,
+  input  logic [Banks-1:0][OutWidth-1:0]      y_overflow_i,
+  // Beats: 64-bit words with a strobe each
+  output logic                                beat_valid_o,
+  input  logic                                beat_ready_i,
+  output logic [BusBits-1:0]                  beat_data_o,
+  output logic [BusBits/64-1:0]               beat_strobe_o,
+  // A row whose beats are all out: where it goes. Nops pass here too.
+  output logic                                segment_valid_o,
+  input  logic                                segment_ready_i,
+  output logic [63:0]                         segment_addr_o,
+  output logic [RowSpanWidth-1:0]             segment_span_o,
+  output logic                                segment_nop_o,
+  output logic                                segment_last_o,  // the command's last
+  // A set has left the banks; an output of the tag's command was saturated.
+  output logic                                set_o,
+  output logic                                overflow_o,
+  output logic [TagWidth-1:0]                 overflow_tag_o
+);
+
+  localparam int Pieces = Columns / OutWidth;
+  localparam int PieceLog2 = Pieces > 1 ? $clog2(Pieces) : 1;
+  localparam int Words = BusBits / 64;        // of a beat
+  localparam int PieceWords = OutWidth / 4;   // of a piece
+  localparam int WordLog2 = Words > 1 ? $clog2(Words) : 1;
+  localparam int BusBytes = BusBits / 8;
+
+  `FPQ_REQUIRE(gen_bad_width, OutWidth % 4 == 0 && Columns % OutWidth == 0 && 2 ** $clog2(OutWidth) == OutWidth,
+               "fpq_store_pack: OutWidth must be a power of two, a multiple of 4, and divide Columns")
+  `FPQ_REQUIRE(gen_wide_piece, OutWidth * 16 <= BusBits,
+               "fpq_store_pack: OutWidth FP16 outputs must not be wider than the bus")
+
+  // First stage: the next piece of the row at hand, from its bank.
+  logic [PieceLog2-1:0] piece_q;
+  logic in_valid, in_ready, kept, kept_last, piece_last, take;
+  logic [WordLog2-1:0] start;                 // the row's first word
+  logic [Banks-1:0] select;
+  logic [OutWidth*16-1:0] in_data, data;
+  logic [OutWidth-1:0] in_overflow;
+  logic [RowSpanWidth-1:0] position;          // byte of the row at which the piece begins
+
+  always_comb begin
+    in_data = '0;
+    in_overflow = '0;
+    for (int p = 0; p < Banks; p++) begin
+      select[p] = row_valid_i && !row_nop_i && row_i.bank == $bits(row_i.bank)'(p);
+      in_data |= y_data_i[p] & {OutWidth*16{select[p]}};
+      in_overflow |= y_overflow_i[p] & {OutWidth{select[p]}};
+    end
+  end
+
+  assign in_valid = |(y_valid_i & select);
+  assign position = RowSpanWidth'(piece_q) * RowSpanWidth'(2 * OutWidth);
+  assign kept = row_i.keep && position < row_i.bytes;
+  assign kept_last = kept && position + RowSpanWidth'(2 * OutWidth) == row_i.bytes;
+  assign piece_last = piece_q == PieceLog2'(Pieces - 1);
+  assign take = in_valid & in_ready;
+  assign y_ready_o = select & {Banks{in_ready}};
+  if (Words > 1) begin : gen_start
+    assign start = row_i.addr[3+:WordLog2];
+  end else begin : gen_no_start
+    assign start = '0;
+  end
+
+  // Second stage.
+  logic valid, ready, last, first_q;
+  logic [WordLog2-1:0] first_word;
+  logic queue_ready, nop_take;
+
+  // A row leaves with its last piece; where it goes is noted once its last kept piece is taken.
+  logic note, note_ready;
+  assign note = (take & kept_last) | nop_take;
+  assign nop_take = row_valid_i & row_nop_i & note_ready;
+  assign in_ready = queue_ready & (note_ready | ~kept_last);
+  assign row_ready_o = (take & piece_last) | nop_take;
+
+  always_ff @(posedge clk_i) begin
+    set_o <= rst_ni & take & piece_last & row_i.set_last;
+    overflow_o <= rst_ni & take & kept & (|in_overflow);
+    overflow_tag_o <= row_i.tag;
+    if (!rst_ni) piece_q <= '0;
+    else if (take) piece_q <= piece_last ? '0 : piece_q + 1'b1;
+  end
+
+  fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 1), .Depth(2)) u_piece (
+    .clk_i, .rst_ni,
+    .valid_i(take & kept), .ready_o(queue_ready), .data_i({in_data, start, kept_last}),
+    .valid_o(valid), .ready_i(ready), .data_o({data, first_word, last})
+  );
+
+  logic done, ticket_valid, ticket_nop;       // the row's last beat is out
+  fpq_fifo #(.Width(64 + RowSpanWidth + 2), .Depth(4)) u_note (
+    .clk_i, .rst_ni,
+    .valid_i(note), .ready_o(note_ready),
+    .data_i({row_i.addr, row_i.bytes + RowSpanWidth'(BusBytes - 1), row_nop_i, row_nop_i | row_i.command_last}),
+    .valid_o(ticket_valid), .ready_i(segment_valid_o & segment_ready_i),
+    .data_o({segment_addr_o, segment_span_o, ticket_nop, segment_last_o})
+  );
+
+  // Rows whose beats are out and which wait to be announced.
+  logic done_any;
+  fpq_credit #(.Width(3)) u_done (
+    .clk_i, .rst_ni, .give_i(done), .take_i(segment_valid_o & segment_ready_i & ~ticket_nop), .any_o(done_any)
+  );
+  assign segment_valid_o = ticket_valid & (ticket_nop | done_any);
+  assign segment_nop_o = ticket_nop;
+
+  // The beat that is being filled, and the words of a piece that spill over its end.
+  logic [WordLog2:0] place_q, place, after;
+  logic flush_q, full, spill;
+  logic [BusBits-1:0] rest_q, merged;
+  logic [Words-1:0] rest_strobe_q, merged_strobe;
+  logic [2*BusBits-1:0] shifted;
+  logic [2*Words-1:0] shifted_strobe;
+
+  assign place = first_q ? {1'b0, first_word} : place_q;
+  assign shifted = (2 * BusBits)'(data) << {place[WordLog2-1:0], 6'd0};
+  assign shifted_strobe = (2 * Words)'({PieceWords{1'b1}}) << place[WordLog2-1:0];
+  assign merged = (first_q ? '0 : rest_q) | shifted[BusBits-1:0];
+  assign merged_strobe = (first_q ? '0 : rest_strobe_q) | shifted_strobe[Words-1:0];
+  assign after = place + (WordLog2 + 1)'(PieceWords);
+  assign full = after >= (WordLog2 + 1)'(Words);
+  assign spill = |shifted_strobe[2*Words-1:Words];
+
+  assign beat_valid_o = flush_q | (valid & (full | last));
+  assign beat_data_o = flush_q ? rest_q : merged;
+  assign beat_strobe_o = flush_q ? rest_strobe_q : merged_strobe;
+  assign ready = ~flush_q & (beat_ready_i | ~(full | last));
+  assign done = beat_valid_o & beat_ready_i & (flush_q | (last & ~spill));
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      first_q <= 1'b1;
+      flush_q <= 1'b0;
+    end else begin
+      if (valid & ready) first_q <= last;
+      flush_q <= flush_q ? ~beat_ready_i : valid & ready & last & spill;
+    end
+    if (valid & ready) begin
+      place_q <= full ? after - (WordLog2 + 1)'(Words) : after;
+      rest_q <= full ? shifted[2*BusBits-1:BusBits] : merged;
+      rest_strobe_q <= full ? shifted_strobe[2*Words-1:Words] : merged_strobe;
+    end
+  end
+
+  `FPQ_ASSERT_STABLE(BeatStable, beat_valid_o, beat_ready_i, {beat_data_o, beat_strobe_o})
+  `FPQ_ASSERT_STABLE(SegmentStable, segment_valid_o, segment_ready_i, {segment_addr_o, segment_span_o})
+
+endmodule

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks for the column tiles of one bank, job after job, as far ahead as its buffers have room. Within a job the weights are
+// streamed once a row block; bank Bank takes tile set * Banks + Bank of each set. Where the last set has no tile for it,
+// the bank's rings still step, so that one set of addresses serves all banks.
+
+`include "fpq_assert.svh"
+
+module fpq_w_loader
+  import fpq_core_pkg::*;
+#(
+  parameter int Bank = 0,
+  parameter int Banks = 1,
+  parameter int Columns = 8,
+  parameter int BusBits = 128,
+  parameter int ChunkDepth = 512,  // entries of the bank's ring of chunks
+  parameter int ScaleDepth = 512   // entries of its ring of scales
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  job_valid_i,
+  output logic                  job_ready_o,
+  input  w_job_t                job_i,
+  // Room that comes back: a chunk; a set's scales; a set's bias.
+  input  logic                  free_chunk_i,
+  input  logic                  free_set_i,
+  input  logic [ChunkWidth-1:0] free_groups_i,
+  input  logic                  free_bias_i,
+  // Tiles to read, and what is in them
+  output logic                  run_valid_o,
+  input  logic                  run_ready_i,
+  output logic [63:0]           run_addr_o,
+  output logic [BytesWidth-1:0] run_span_o,
+  output logic                  tile_valid_o,
+  input  logic                  tile_ready_i,
+  output w_tile_t               tile_o
+);
+
+  localparam int ChunkCredit = $clog2(ChunkDepth) + 1;
+  localparam int ScaleCredit = $clog2(ScaleDepth) + 1;
+  localparam int PhaseWidth = Banks > 1 ? $clog2(Banks) : 1;
+
+  typedef enum logic [2:0] {
+    Idle,
+    Set,      // a set begins: a bias entry is needed
+    Compare,  // whose tile is it, and is it the last one?
+    Room,     // it is ours: is there room?
+    Ask,
+    Step
+  } state_e;
+
+  state_e state_q;
+  w_job_t job_q;
+  logic [63:0] addr_q;
+  logic [31:0] columns_q, rows_q;          // columns, rows left, this tile's and block's included
+  logic [PhaseWidth-1:0] phase_q;          // the bank whose turn it is
+  logic [BiasWidth-1:0] bias_q;            // the set's bias entry
+  logic absent_q;                          // the tiles have run out before this turn
+  logic last_tile_q, last_block_q;
+  logic [ChunkCredit-1:0] chunk_credit_q;
+  logic [ScaleCredit-1:0] scale_credit_q;
+  logic chunk_room_q, scale_room_q, bias_any, mine, asked, set_end, reserve;
+
+  assign job_ready_o = state_q == Idle;
+  assign mine = phase_q == PhaseWidth'(Bank);
+  assign set_end = phase_q == PhaseWidth'(Banks - 1);
+
+  // The read and the note of what is in it go out together; an absent tile has only the note.
+  assign run_valid_o  = state_q == Ask && !absent_q && tile_ready_i;
+  assign tile_valid_o = state_q == Ask && (absent_q || run_ready_i);
+  assign asked = tile_valid_o & tile_ready_i;
+  assign run_addr_o = addr_q;
+  assign run_span_o = job_q.tile_bytes | BytesWidth'(BusBits / 8 - 1);
+  assign tile_o = '{
+    absent: absent_q, scale_beats: job_q.scale_beats, chunks: job_q.chunks, groups: job_q.groups,
+    bias: bias_q, tag: job_q.tag
+  };
+
+  // Room is handed out in cycles in which none comes back.
+  assign reserve = state_q == Room && chunk_room_q && scale_room_q && !free_chunk_i && !free_set_i;
+
+  fpq_credit #(.Width(BiasWidth + 1), .Initial(2 ** BiasWidth)) u_bias (
+    .clk_i, .rst_ni, .give_i(free_bias_i), .take_i(state_q == Set && bias_any), .any_o(bias_any)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      chunk_credit_q <= ChunkCredit'(ChunkDepth);
+      scale_credit_q <= ScaleCredit'(ScaleDepth);
+    end else begin
+      if (free_chunk_i) chunk_credit_q <= chunk_credit_q + 1'b1;
+      else if (reserve) chunk_credit_q <= chunk_credit_q - ChunkCredit'(job_q.chunks);
+      if (free_set_i) scale_credit_q <= scale_credit_q + ScaleCredit'(free_groups_i);
+      else if (reserve) scale_credit_q <= scale_credit_q - ScaleCredit'(job_q.groups);
+    end
+    chunk_room_q <= chunk_credit_q >= ChunkCredit'(job_q.chunks);
+    scale_room_q <= scale_credit_q >= ScaleCredit'(job_q.groups);
+    last_tile_q  <= columns_q <= 32'(Columns);
+    last_block_q <= rows_q <= 32'(job_q.block_rows);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+      bias_q  <= '0;
+    end else begin
+      unique case (state_q)
+        Idle: if (job_valid_i) state_q <= Set;
+        Set: if (bias_any) state_q <= Compare;
+        Compare: state_q <= mine ? Room : Step;
+        Room: if (reserve) state_q <= Ask;
+        Ask: if (asked) state_q <= Step;
+        Step: begin
+          if (!set_end) state_q <= Compare;
+          else begin
+            bias_q  <= bias_q + 1'b1;
+            state_q <= (last_tile_q | absent_q) && last_block_q ? Idle : Set;
+          end
+        end
+        default: state_q <= Idle;
+      endcase
+    end
+    if (job_ready_o) begin
+      job_q     <= job_i;
+      addr_q    <= job_i.address;
+      columns_q <= job_i.n;
+      rows_q    <= job_i.m;
+      phase_q   <= '0;
+      absent_q  <= 1'b0;
+    end else if (state_q == Step) begin
+      phase_q <= set_end ? '0 : phase_q + 1'b1;
+      if (set_end && (last_tile_q || absent_q)) begin
+        addr_q    <= job_q.address;
+        columns_q <= job_q.n;
+        rows_q    <= rows_q - 32'(job_q.block_rows);
+        absent_q  <= 1'b0;
+      end else begin
+        addr_q    <= addr_q + 64'(job_q.tile_bytes);
+        columns_q <= columns_q - 32'(Columns);
+        absent_q  <= last_tile_q | absent_q;
+      end
+    end
+  end
+
+  logic unused_m;
+  assign unused_m = ^job_q.m;
+
+  `FPQ_ASSERT_STABLE(TileStable, tile_valid_o, tile_ready_i, tile_o)
+  `FPQ_ASSERT(ChunkBound, chunk_credit_q <= ChunkCredit'(ChunkDepth))
+  `FPQ_ASSERT(ScaleBound, scale_credit_q <= ScaleCredit'(ScaleDepth))
+
+endmodule

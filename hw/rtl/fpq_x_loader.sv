@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks for the rows of X, job after job, as far ahead as the activation buffer has room.
+
+`include "fpq_assert.svh"
+
+module fpq_x_loader
+  import fpq_core_pkg::*;
+#(
+  parameter int Rows = 4,
+  parameter int ActDepth = 1024,
+  localparam int CreditWidth = $clog2(ActDepth) + 1
+) (
+  input  logic                     clk_i,
+  input  logic                     rst_ni,
+  input  logic                     job_valid_i,
+  output logic                     job_ready_o,
+  input  x_job_t                   job_i,
+  input  logic [TagWidth-1:0]      retired_tag_i,  // the first command whose writes are not all complete
+  // The multiplier has done with a row tile of so many chunks.
+  input  logic                     free_valid_i,
+  input  logic [ChunkWidth-1:0]    free_chunks_i,
+  // The form of the job's rows, before the first of them.
+  output logic                     form_valid_o,
+  input  logic                     form_ready_i,
+  output x_job_t                   form_o,
+  // Rows to read.
+  output logic                     row_valid_o,
+  input  logic                     row_ready_i,
+  output logic [63:0]              row_addr_o,
+  output logic [RowBytesWidth-1:0] row_bytes_o,
+  output logic [TagWidth-1:0]      row_tag_o
+);
+
+  localparam int RowLog2 = Rows > 1 ? $clog2(Rows) : 1;
+
+  typedef enum logic [2:0] {
+    Idle,     // no job
+    Form,     // waiting for the fence, then telling the prologue
+    Check,    // is there room for a row tile?
+    Reserve,
+    Read      // its rows
+  } state_e;
+
+  state_e state_q;
+  x_job_t job_q;
+  logic [63:0] addr_q;
+  logic [31:0] left_q;               // rows of the job
+  logic [RowLog2-1:0] row_q;         // row of the tile
+  logic [CreditWidth-1:0] credit_q;  // free entries of the activation buffer
+  logic room_q, reserve, row_taken, tile_end, job_end;
+
+  assign job_ready_o  = state_q == Idle;
+  assign form_valid_o = state_q == Form && (!job_q.fence || retired_tag_i == job_q.tag);
+  assign form_o       = job_q;
+  assign row_valid_o  = state_q == Read;
+  assign row_addr_o   = addr_q;
+  assign row_bytes_o  = {job_q.k, 1'b0};
+  assign row_tag_o    = job_q.tag;
+  assign row_taken    = row_valid_o & row_ready_i;
+  assign tile_end     = row_q == RowLog2'(Rows - 1);
+  assign job_end      = left_q == 32'd1;
+
+  // Entries come back at any time; they are handed out in the other cycles.
+  assign reserve = state_q == Reserve && !free_valid_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      credit_q <= CreditWidth'(ActDepth);
+    end else if (free_valid_i) begin
+      credit_q <= credit_q + CreditWidth'(free_chunks_i);
+    end else if (reserve) begin
+      credit_q <= credit_q - CreditWidth'(job_q.chunks);
+    end
+    room_q <= credit_q >= CreditWidth'(job_q.chunks);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+    end else begin
+      unique case (state_q)
+        Idle: if (job_valid_i) state_q <= Form;
+        Form: if (form_valid_o && form_ready_i) state_q <= Check;
+        Check: if (room_q) state_q <= Reserve;
+        Reserve: if (reserve) state_q <= Read;
+        Read: begin
+          if (row_taken && job_end) state_q <= Idle;
+          else if (row_taken && tile_end) state_q <= Check;
+        end
+        default: state_q <= Idle;
+      endcase
+    end
+    if (job_ready_o) begin
+      job_q  <= job_i;
+      addr_q <= job_i.address;
+      left_q <= job_i.m;
+      row_q  <= '0;
+    end else if (row_taken) begin
+      addr_q <= addr_q + 64'(job_q.stride);
+      left_q <= left_q - 1'b1;
+      row_q  <= tile_end ? '0 : row_q + 1'b1;
+    end
+  end
+
+  `FPQ_ASSERT_STABLE(FormStable, form_valid_o, form_ready_i, form_o)
+  `FPQ_ASSERT_STABLE(RowStable, row_valid_o, row_ready_i, {row_addr_o, row_bytes_o})
+  `FPQ_ASSERT(CreditBound, credit_q <= CreditWidth'(ActDepth))
+
+endmodule

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The master that reads X and the command list. Runs of both go out in turn, descriptors first; each run's beats come back,
+// shifted to begin at bit 0, to the side that asked. Both sides ask only for what they can take.
+
+`include "fpq_assert.svh"
+
+module fpq_x_read #(
+  parameter int BusBits = 128,
+  parameter int BytesWidth = 15,
+  parameter int TagWidth = 4
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  stop_i,
+  output logic                  idle_o,
+  // Descriptors: addresses are multiples of 64 bytes; always accepted when they come.
+  input  logic                  fetch_valid_i,
+  output logic                  fetch_ready_o,
+  input  logic [63:0]           fetch_addr_i,
+  input  logic [BytesWidth-1:0] fetch_bytes_i,  // a multiple of 64
+  input  logic [TagWidth-1:0]   fetch_tag_i,
+  output logic                  fetch_data_valid_o,
+  // Rows of X: addresses are multiples of 8 bytes.
+  input  logic                  row_valid_i,
+  output logic                  row_ready_o,
+  input  logic [63:0]           row_addr_i,
+  input  logic [BytesWidth-1:0] row_bytes_i,    // a multiple of 64
+  input  logic [TagWidth-1:0]   row_tag_i,
+  output logic                  row_data_valid_o,
+  input  logic                  row_data_ready_i,
+  output logic [BusBits-1:0]    data_o,         // of either
+  // Memory answered a read for the command with this tag with an error.
+  output logic                  error_o,
+  output logic [TagWidth-1:0]   error_tag_o,
+  // AXI4 read channels
+  output logic                  arvalid_o,
+  input  logic                  arready_i,
+  output logic [63:0]           araddr_o,
+  output logic [7:0]            arlen_o,
+  input  logic                  rvalid_i,
+  output logic                  rready_o,
+  input  logic [BusBits-1:0]    rdata_i,
+  input  logic [1:0]            rresp_i,
+  input  logic                  rlast_i
+);
+
+  localparam int BusBytes = BusBits / 8;
+  localparam int BeatLog2 = $clog2(BusBytes);
+  localparam int OffsetWidth = BusBits > 64 ? BeatLog2 - 3 : 1;
+  localparam int BeatsWidth = BytesWidth - BeatLog2;
+
+  // Which side goes next; an offer that was not taken stays.
+  logic held_q, held_fetch_q, pick_fetch, req_valid, req_ready, accept;
+  logic [63:0] addr;
+  logic [BytesWidth-1:0] bytes;
+  logic [TagWidth-1:0] tag;
+  logic [OffsetWidth-1:0] offset;
+
+  assign pick_fetch = held_q ? held_fetch_q : fetch_valid_i;
+  assign req_valid = fetch_valid_i | row_valid_i;
+  assign addr  = pick_fetch ? fetch_addr_i : row_addr_i;
+  assign bytes = pick_fetch ? fetch_bytes_i : row_bytes_i;
+  assign tag   = pick_fetch ? fetch_tag_i : row_tag_i;
+  assign accept = req_valid & req_ready;
+  assign fetch_ready_o = req_ready & pick_fetch;
+  assign row_ready_o   = req_ready & ~pick_fetch;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      held_q <= 1'b0;
+    end else begin
+      held_q <= req_valid & ~req_ready;
+    end
+    held_fetch_q <= pick_fetch;
+  end
+
+  if (BusBits > 64) begin : gen_offset
+    assign offset = addr[BeatLog2-1:3];
+  end else begin : gen_no_offset
+    assign offset = '0;
+  end
+
+  // What is under way, in order.
+  logic run_ready, info_ready, info_valid, info_pop, info_fetch;
+  logic [OffsetWidth-1:0] info_offset;
+  logic [BeatsWidth-1:0] info_beats;
+
+  assign req_ready = run_ready & info_ready;
+
+  fpq_fifo #(.Width(1 + TagWidth + OffsetWidth + BeatsWidth), .Depth(16)) u_info (
+    .clk_i, .rst_ni,
+    .valid_i(accept), .ready_o(info_ready),
+    .data_i({pick_fetch, tag, offset, bytes[BytesWidth-1:BeatLog2]}),
+    .valid_o(info_valid), .ready_i(info_pop),
+    .data_o({info_fetch, error_tag_o, info_offset, info_beats})
+  );
+
+  logic beat_valid, beat_ready, beat_error, data_valid, data_last;
+  logic [BusBits-1:0] beat_data;
+
+  // The bytes are a multiple of the bus: setting the low bits adds BusBytes - 1.
+  fpq_axi_read #(.BusBits(BusBits), .SpanWidth(BytesWidth)) u_read (
+    .clk_i, .rst_ni, .stop_i, .idle_o,
+    .run_valid_i(accept), .run_ready_o(run_ready), .run_addr_i(addr),
+    .run_span_i(bytes | BytesWidth'(BusBytes - 1)),
+    .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat_data), .beat_error_o(beat_error),
+    .arvalid_o, .arready_i, .araddr_o, .arlen_o, .rvalid_i, .rready_o, .rdata_i, .rresp_i, .rlast_i
+  );
+
+  fpq_realign #(.BusBits(BusBits), .BeatsWidth(BeatsWidth)) u_realign (
+    .clk_i, .rst_ni,
+    .run_valid_i(info_valid), .run_ready_o(info_pop), .run_offset_i(info_offset), .run_beats_i(info_beats),
+    .beat_valid_i(beat_valid), .beat_ready_o(beat_ready), .beat_data_i(beat_data),
+    .data_valid_o(data_valid), .data_ready_i(info_fetch | row_data_ready_i), .data_o, .data_last_o(data_last)
+  );
+
+  assign fetch_data_valid_o = data_valid & info_fetch;
+  assign row_data_valid_o   = data_valid & ~info_fetch;
+  assign error_o = beat_valid & beat_ready & beat_error;
+
+  logic unused_last;
+  assign unused_last = data_last;
+
+  `FPQ_ASSERT_STABLE(FetchStable, fetch_valid_i, fetch_ready_o, {fetch_addr_i, fetch_bytes_i})
+  `FPQ_ASSERT_STABLE(RowStable, row_valid_i, row_ready_o, {row_addr_i, row_bytes_i})
+
+endmodule
