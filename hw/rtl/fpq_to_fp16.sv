@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// FP16 of an internal float: to nearest even, with subnormals, saturated at 65504. Latency Fp16Latency.
+
+module fpq_to_fp16
+  import fpq_bank_pkg::*;
+(
+  input  logic        clk_i,
+  input  logic        enable_i,
+  input  float_t      x_i,
+  output logic [15:0] y_o,
+  output logic        overflow_o  // y_o is saturated
+);
+
+  // The exponent at which 2^23 has FP16's exponent field 0, and its bits that FP16 does not keep.
+  localparam int FieldBias = ExponentBias - 23 - 15;
+  localparam int Dropped = 13;
+
+  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent.
+  logic [SignificandBits-1:0] magnitude;
+  logic [SignificandBits-2:0] magnitude_q;
+  logic [ExponentBits:0] exponent_q;
+  logic negative_q;
+
+  assign magnitude = x_i.significand[SignificandBits-1] ? -x_i.significand : x_i.significand;
+
+  always_ff @(posedge clk_i) begin
+    if (enable_i) begin
+      magnitude_q <= {magnitude[SignificandBits-2] | magnitude[SignificandBits-1], magnitude[SignificandBits-3:0]};
+      exponent_q  <= {1'b0, x_i.exponent} + (ExponentBits + 1)'(magnitude[SignificandBits-1]);
+      negative_q  <= x_i.significand[SignificandBits-1];
+    end
+  end
+
+  // Cycle 2: the exponent field, and how much further a subnormal is shifted.
+  logic [SignificandBits-2:0] magnitude_2_q;
+  logic negative_2_q, large_q;
+  logic [4:0] field_q;
+  logic [3:0] shift_q;  // 12: everything is below the rounding bit
+
+  always_ff @(posedge clk_i) begin
+    if (enable_i) begin
+      magnitude_2_q <= magnitude_q;
+      negative_2_q  <= negative_q;
+      large_q       <= exponent_q > (ExponentBits + 1)'(FieldBias + 30);
+      field_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ? 5'(exponent_q - (ExponentBits + 1)'(FieldBias)) : '0;
+      shift_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ? 4'd0 :
+                       exponent_q < (ExponentBits + 1)'(FieldBias - 11) ? 4'd12 :
+                       4'((ExponentBits + 1)'(FieldBias + 1) - exponent_q);
+    end
+  end
+
+  // Cycle 3: shift by fours. Cycle 4: by ones. One bit of rounding and a sticky bit are kept below the eleven.
+  logic [12:0] coarse, coarse_q, fine, fine_q;
+  logic [SignificandBits-2:0] coarse_full, lost_mask;
+  logic negative_3_q, large_3_q, negative_4_q, large_4_q;
+  logic [4:0] field_3_q, field_4_q;
+  logic [1:0] shift_3_q;
+  logic [SignificandBits-2:0] wide;
+
+  assign wide        = magnitude_2_q;
+  assign coarse_full = wide >> {shift_q[3:2], 2'b00};
+  assign lost_mask   = ~({(SignificandBits - 1) {1'b1}} << {shift_q[3:2], 2'b00});
+  assign coarse      = {coarse_full[SignificandBits-2-:12],
+                        (coarse_full[Dropped-2:0] != '0) | ((wide & lost_mask) != '0)};
+  assign fine        = {coarse_q[12:1] >> shift_3_q,
+                        coarse_q[0] | ((coarse_q[12:1] & ~(12'hfff << shift_3_q)) != '0)};
+
+  always_ff @(posedge clk_i) begin
+    if (enable_i) begin
+      coarse_q <= coarse;
+      fine_q   <= fine;
+      {negative_4_q, large_4_q, field_4_q} <= {negative_3_q, large_3_q, field_3_q};
+      {negative_3_q, large_3_q, field_3_q, shift_3_q} <= {negative_2_q, large_q, field_q, shift_q[1:0]};
+    end
+  end
+
+  // Cycle 5: round; the carry runs into the exponent field as it should.
+  logic [14:0] rounded;
+  logic overflow;
+
+  assign rounded  = {field_4_q, fine_q[11:2]} + {14'd0, fine_q[1] & (fine_q[2] | fine_q[0])};
+  assign overflow = large_4_q | (rounded[14:10] == 5'd31);
+
+  always_ff @(posedge clk_i) begin
+    if (enable_i) begin
+      y_o        <= {negative_4_q, overflow ? 15'h7bff : rounded};
+      overflow_o <= overflow;
+    end
+  end
+
+endmodule
