@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,8 +44,8 @@ def phi_index(scale: int, scales: int, count: int) -> int:
     evenly, half a step from both ends; with four of them a third of a step, a quirk that the checkpoints keep.
     """
     margin = 1 / (3 * count) if count == 4 else 1 / (2 * count)
-    ticks = torch.linspace(margin, 1 - margin, count, dtype=torch.float64)
-    return int((ticks - scale / (scales - 1)).abs().argmin())
+    ticks = np.linspace(margin, 1 - margin, count)  # ties hang on its rounding
+    return int(np.abs(ticks - scale / (scales - 1)).argmin())
 
 
 class MultiScaleQuantizer(nn.Module):

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every training loop here shares: the budget, averaged weights, the log, and resuming."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from sw_quant.errors import FpqvarError, UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: ``steps`` (then a seed makes the run repeatable) or ``minutes`` of wall-clock time."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.minutes is None):
+            raise UsageError("give either --steps or --minutes")
+        if (self.steps or self.minutes or 0) <= 0:
+            raise UsageError(f"the budget is {self.steps or self.minutes}; it must be above 0")
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """How much of it is used, from 0 to 1."""
+        used = step / self.steps if self.steps is not None else seconds / (60 * (self.minutes or 1))
+        return min(used, 1.0)
+
+
+def learning_rate(peak: float, fraction: float, warm_up: float = 0.03, floor: float = 0.01) -> float:
+    """Linear warm-up, then a half cosine down to ``floor * peak``."""
+    if fraction < warm_up:
+        return peak * max(fraction / warm_up, 0.01)
+    done = (fraction - warm_up) / (1 - warm_up)
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Ema:
+    """Exponentially averaged parameters of ``source``, kept in ``average`` (buffers are copied)."""
+
+    def __init__(self, source: nn.Module, average: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.average = average.requires_grad_(False).eval()
+        average.load_state_dict(source.state_dict())
+        pairs = [(a, p) for a, p in zip(average.parameters(), source.parameters(), strict=True)]
+        self._averages, self._parameters = [a for a, _ in pairs], [p for _, p in pairs]
+        self._buffers = list(zip(average.buffers(), source.buffers(), strict=True))
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the averages towards the parameters; faster in the beginning."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)
+        for average, buffer in self._buffers:
+            average.copy_(buffer)
+
+
+class Log:
+    """A file of JSON lines; every record carries the stage's name and the seconds since it began."""
+
+    def __init__(self, path: Path, stage: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.stage, self._start = path, stage, time.monotonic()
+
+    def write(self, **record: Any) -> None:
+        """Append one record, and print it."""
+        seconds = round(time.monotonic() - self._start, 1)
+        rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
+        line = json.dumps({"stage": self.stage, "seconds": seconds, **rounded})
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+        print(line, flush=True)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a training state aside, then rename, so that a cut-off leaves the last whole one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    torch.save(state, aside)
+    os.replace(aside, path)
+
+
+def load_state(path: Path, device: torch.device, settings: str) -> dict[str, Any] | None:
+    """The training state to resume from, or None where there is none.
+
+    Raises:
+        FpqvarError: the state belongs to a run with other settings.
+    """
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    if state.get("settings") != settings:
+        raise FpqvarError(
+            f"{path}: was written by a run with other settings ({state.get('settings')}); remove the file to start afresh"
+        )
+    return state
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """State of torch's global random generators."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """The inverse of :func:`random_state`."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def batches(count: int, size: int, seed: int, step: int, device: torch.device) -> Iterator[Tensor]:
+    """Indices of one batch after the other, for ever, each epoch in an order of its own; from ``step`` on."""
+    per_epoch = count // size
+    if per_epoch == 0:
+        raise UsageError(f"batch {size} is larger than the data set ({count} images); give a smaller --batch")
+    while True:
+        epoch, position = divmod(step, per_epoch)
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed * 100_003 + epoch)).to(device)
+        for i in range(position, per_epoch):
+            yield order[i * size : (i + 1) * size]
+            step += 1
+
+
+def compiled(function: F, device: torch.device) -> F:
+    """``torch.compile`` on a GPU; on a CPU the function as it is (compiling would take longer than it saves)."""
+    return torch.compile(function, dynamic=False) if device.type == "cuda" else function  # type: ignore[return-value]
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 autocast on a GPU, plain float32 on a CPU."""
+    return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+def progress_bar(label: str) -> Progress:
+    """A bar that also shows the latest loss."""
+    return Progress(
+        TextColumn(label), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn()
+    )

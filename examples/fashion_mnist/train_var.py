@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the transformer on the VQVAE's tokens."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from examples.fashion_mnist.data import Split, to_signed
+from examples.fashion_mnist.loop import (
+    Budget,
+    Ema,
+    Log,
+    batches,
+    compiled,
+    learning_rate,
+    load_state,
+    mixed_precision,
+    progress_bar,
+    random_state,
+    restore_random_state,
+    save_state,
+)
+from examples.fashion_mnist.score import exact_float32, generate_set, score_images
+from examples.fashion_mnist.store import save_tensors
+from sw_quant.evaluation.classifier import FashionClassifier
+from sw_quant.evaluation.frechet import Statistics
+from sw_quant.var.config import VarConfig
+from sw_quant.var.transformer import Var
+from sw_quant.var.vqvae import Vqvae
+
+
+@dataclass(frozen=True)
+class VarSettings:
+    """Hyper-parameters; the run's state file belongs to them.
+
+    Attributes:
+        no_class: share of images trained without their class, for classifier-free guidance.
+        dropout: on what each block adds, against learning the images by heart.
+    """
+
+    seed: int = 0
+    batch: int = 512
+    rate: float = 1e-3
+    weight_decay: float = 0.05
+    decay: float = 0.9995
+    no_class: float = 0.1
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """A data set as the transformer sees it: tokens ``[N, L]``, teacher-forcing inputs ``[N, L - 1, C]``, labels."""
+
+    tokens: Tensor
+    inputs: Tensor
+    labels: Tensor
+
+    @staticmethod
+    @torch.no_grad()
+    def of(split: Split, vqvae: Vqvae) -> TokenSet:
+        """Tokenize all images of ``split`` once."""
+        tokens, inputs = [], []
+        with exact_float32():
+            for images in split.images.split(1000):
+                maps = vqvae.tokenize(to_signed(images))
+                tokens.append(torch.cat(maps, dim=1))
+                inputs.append(vqvae.quantize.transformer_inputs(maps))
+        return TokenSet(torch.cat(tokens), torch.cat(inputs), split.labels)
+
+
+def initialise(var: Var) -> None:
+    """Starting weights as VAR's: small, residual branches scaled by depth, gates nearly closed."""
+    width, depth = var.config.width, var.config.depth
+    std = math.sqrt(1 / width / 3)
+    for module in var.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.trunc_normal_(module.weight, std=std)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    nn.init.trunc_normal_(var.pos_start, std=std)
+    nn.init.trunc_normal_(var.pos_1LC, std=std)
+    with torch.no_grad():
+        var.head.weight.mul_(0.02)
+        var.head_nm.ada_lin[1].weight.mul_(0.5)  # type: ignore[operator,union-attr]
+        for block in var.blocks:
+            block.attn.proj.weight.div_(math.sqrt(2 * depth))  # type: ignore[union-attr]
+            block.ffn.fc2.weight.div_(math.sqrt(2 * depth))  # type: ignore[union-attr]
+            weight = block.ada_lin[1].weight  # type: ignore[index,union-attr]
+            weight[: 2 * width].mul_(1e-5)  # type: ignore[union-attr,index]
+            weight[2 * width :].mul_(0.5)  # type: ignore[union-attr,index]
+
+
+class VarTrainer:
+    """Model, optimizer and average of one run."""
+
+    def __init__(self, config: VarConfig, settings: VarSettings, vqvae: Vqvae, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.device = settings, device
+        self.model = Var(config, vqvae).to(device)
+        initialise(self.model)
+        average = copy.deepcopy(self.model)
+        object.__setattr__(average, "vqvae", vqvae)
+        self.ema = Ema(self.model, average, settings.decay)
+        for block in self.model.blocks:
+            block.dropout.p = settings.dropout  # type: ignore[union-attr,assignment]
+        matrices = [p for n, p in self.model.named_parameters() if p.dim() == 2 and "emb" not in n]
+        others = [p for n, p in self.model.named_parameters() if not (p.dim() == 2 and "emb" not in n)]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            betas=(0.9, 0.95), fused=device.type == "cuda",
+        )  # fmt: skip
+        self._loss = compiled(self._loss_plain, device)
+
+    def _loss_plain(self, labels: Tensor, inputs: Tensor, tokens: Tensor) -> Tensor:
+        with mixed_precision(self.device):
+            logits = self.model(labels, inputs)
+        return functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+
+    def step(self, batch: TokenSet, fraction: float) -> Tensor:
+        """One step of the optimizer; returns the loss in nats per token."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings.rate, fraction)
+        dropped = torch.rand(len(batch.labels), device=self.device) < self.settings.no_class
+        labels = torch.where(dropped, self.model.config.classes, batch.labels)
+        loss = self._loss(labels, batch.inputs, batch.tokens)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def surprise(self, data: TokenSet, images: int = 10_000) -> float:
+        """The averaged model's loss on the first ``images`` of ``data``, classes given, in nats per token."""
+        total = 0.0
+        parts = (part[:images].split(1000) for part in (data.labels, data.inputs, data.tokens))
+        for labels, inputs, tokens in zip(*parts, strict=True):
+            logits = self.ema.average(labels, inputs).flatten(0, 1)
+            total += float(functional.cross_entropy(logits, tokens.flatten(), reduction="sum"))
+        return total / data.tokens[:images].numel()
+
+
+def train_var(
+    config: VarConfig,
+    settings: VarSettings,
+    budget: Budget,
+    train: Split,
+    test: Split,
+    vqvae: Vqvae,
+    scorer: tuple[FashionClassifier, Statistics],
+    out: Path,
+    log: Log,
+    preview: int,
+) -> None:
+    """Train and write ``out / "var.safetensors"`` (averaged weights). Resumes from ``out / "var.state"``.
+
+    Args:
+        preview: images of each class to generate for the log now and then.
+        vqvae: trained, on the data's device.
+        scorer: only watches: the classifier, and the statistics of the test images' features.
+    """
+    device = train.images.device
+    data, held_out = TokenSet.of(train, vqvae), TokenSet.of(test, vqvae)
+    trainer = VarTrainer(config, settings, vqvae, device)
+    path, key = out / "var.state", repr((asdict(config), asdict(settings), budget))
+    step, earlier = 0, 0.0
+    saved = load_state(path, device, key)
+    if saved is not None:
+        trainer.model.load_state_dict(saved["model"])
+        trainer.ema.average.load_state_dict(saved["ema"])
+        trainer.optimizer.load_state_dict(saved["optimizer"])
+        restore_random_state(saved["random"], device)
+        step, earlier = saved["step"], saved["seconds"]
+    order = batches(len(train.images), settings.batch, settings.seed, step, device)
+    start = last_save = last_score = time.monotonic()
+    first = step + 1
+    fraction = budget.fraction(step, earlier)
+    with progress_bar(log.stage) as bar:
+        task = bar.add_task("", total=1.0, completed=fraction, note="")
+        while fraction < 1:
+            index = next(order)
+            batch = TokenSet(data.tokens[index], data.inputs[index], data.labels[index])
+            loss = trainer.step(batch, fraction)
+            step += 1
+            if step == first:  # it compiled, which is not training
+                start = time.monotonic()
+            trainer.ema.update(step)
+            now = time.monotonic()
+            fraction = budget.fraction(step, earlier + now - start)
+            if step % 100 == 0:
+                bar.update(task, completed=fraction, note=f"loss {float(loss):.4f}")
+            if now - last_score > 90 or fraction >= 1:
+                images, labels = generate_set(trainer.ema.average, preview, seed=1, cfg=3.0, top_k=0, top_p=0.0)  # type: ignore[arg-type]
+                accuracy, distance = score_images(images, labels, *scorer)
+                log.write(
+                    step=step, images=step * settings.batch, loss=float(loss), train_surprise=trainer.surprise(data),
+                    test_surprise=trainer.surprise(held_out), cfg=3.0, generated=len(images), accuracy=accuracy,
+                    distance=distance,
+                )  # fmt: skip
+                last_score = time.monotonic()
+            if now - last_save > 120 or fraction >= 1:
+                save_tensors(out / "var.safetensors", trainer.ema.average.state_dict())
+                state = {"model": trainer.model.state_dict(), "ema": trainer.ema.average.state_dict()}
+                state |= {"optimizer": trainer.optimizer.state_dict(), "random": random_state(device)}
+                save_state(path, {**state, "settings": key, "step": step, "seconds": earlier + now - start})
+                last_save = time.monotonic()
