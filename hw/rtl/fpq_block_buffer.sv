@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes rows of X word by word and sends them on. A row to be transformed leaves in whole blocks of 128 elements without a
+// gap, each with the largest exponent of its block; other rows leave word by word.
+
+`include "fpq_assert.svh"
+
+module fpq_block_buffer #(
+  parameter int Words = 8
+) (
+  input  logic                     clk_i,
+  input  logic                     rst_ni,
+  input  logic                     valid_i,
+  output logic                     ready_o,
+  input  logic [Words*16-1:0]      data_i,
+  input  fpq_prologue_pkg::marks_t marks_i,
+  // There is room behind for a whole block; nothing sent is still on its way to the row buffer.
+  input  logic                     room_i,
+  input  logic                     drained_i,
+  output logic                     valid_o,
+  output logic [Words*16-1:0]      data_o,
+  output fpq_prologue_pkg::marks_t marks_o,
+  output logic [4:0]               exponent_o
+);
+  import fpq_prologue_pkg::*;
+
+  localparam int BlockWords = 128 / Words;
+  // Words: two blocks, and a whole LUTRAM.
+  localparam int Depth = BlockWords > 16 ? 2 * BlockWords : 32;
+  localparam int PtrWidth = $clog2(Depth);
+  localparam int MarksWidth = $bits(marks_t);
+
+  // Inf and NaN become the largest finite value.
+  logic [Words*16-1:0] finite, data_q;
+  logic [Words*5-1:0] fields;
+  logic [Words-1:0] special;
+  logic take, in_valid_q, special_q, row_special_q, row_special;
+  marks_t in_marks_q, write_marks;
+
+  for (genvar i = 0; i < Words; i++) begin : gen_finite
+    assign special[i] = &data_i[i*16+10 +: 5];
+    assign finite[i*16 +: 16] = {data_i[i*16+11 +: 5], data_i[i*16+10] & ~special[i],
+                                 data_i[i*16 +: 10] | {10{special[i]}}};
+    assign fields[i*5 +: 5] = data_q[i*16+10 +: 5];
+  end
+
+  assign take = valid_i & ready_o;
+  assign row_special = special_q | row_special_q;
+
+  always_ff @(posedge clk_i) begin
+    in_valid_q <= rst_ni & take;
+    data_q     <= finite;
+    special_q  <= |special;
+    in_marks_q <= marks_i;
+    if (!rst_ni) row_special_q <= 1'b0;
+    else if (in_valid_q) row_special_q <= row_special & ~in_marks_q.row_last;
+  end
+
+  always_comb begin
+    write_marks = in_marks_q;
+    write_marks.nonfinite = row_special;
+  end
+
+  // The ring. One word of the count is still in the input register.
+  logic [Words*16+MarksWidth-1:0] ring [Depth];
+  logic [PtrWidth:0] taken_q, read_q, fill;
+  logic [PtrWidth-1:0] write_q;
+  logic [Words*16-1:0] head_data;
+  marks_t head;
+
+  assign fill = taken_q - read_q;
+  assign ready_o = ~fill[PtrWidth];
+  assign {head, head_data} = ring[read_q[PtrWidth-1:0]];
+
+  // What may be sent: an entry for each block of a transformed row, and for each word of another.
+  logic [1:0] part_q;
+  logic block_end, seen, block_seen, exponent_ready, head_valid, send, head_last;
+  logic [4:0] block_exponent, exponent;
+
+  assign block_end = in_marks_q.part_last & (part_q == 2'd3);
+
+  fpq_exponent_max #(.Words(Words)) u_exponent (
+    .clk_i, .rst_ni, .valid_i(in_valid_q), .first_i(in_marks_q.block_first),
+    .last_i(~in_marks_q.ght | block_end), .fields_i(fields),
+    .valid_o(seen), .last_o(block_seen), .exponent_o(block_exponent)
+  );
+
+  fpq_fifo #(.Width(5), .Depth(Depth)) u_exponents (
+    .clk_i, .rst_ni, .valid_i(seen & block_seen), .ready_o(exponent_ready), .data_i(block_exponent),
+    .valid_o(head_valid), .ready_i(send & (~head.ght | head_last)), .data_o(exponent)
+  );
+
+  // A block once begun is sent to its end.
+  logic inside_q, last_ght_q;
+  logic [PtrWidth-1:0] left_q;
+
+  assign head_last = inside_q & (left_q == PtrWidth'(1));
+  assign send = head_valid & (inside_q | (room_i & (drained_i | (head.ght == last_ght_q))));
+
+  always_ff @(posedge clk_i) begin
+    if (in_valid_q) ring[write_q] <= {write_marks, data_q};
+    if (!rst_ni) begin
+      taken_q    <= '0;
+      write_q    <= '0;
+      read_q     <= '0;
+      part_q     <= '0;
+      inside_q   <= 1'b0;
+      last_ght_q <= 1'b0;
+      valid_o    <= 1'b0;
+    end else begin
+      if (take) taken_q <= taken_q + 1'b1;
+      if (in_valid_q) write_q <= write_q + 1'b1;
+      if (in_valid_q & in_marks_q.part_last) part_q <= in_marks_q.row_last ? 2'd0 : part_q + 2'd1;
+      if (send) begin
+        read_q     <= read_q + 1'b1;
+        inside_q   <= head.ght & ~head_last;
+        last_ght_q <= head.ght;
+      end
+      valid_o <= send;
+    end
+    if (send) left_q <= inside_q ? left_q - 1'b1 : PtrWidth'(BlockWords - 1);
+    data_o     <= head_data;
+    marks_o    <= head;
+    exponent_o <= exponent;
+  end
+
+  `FPQ_ASSERT(WholeBlocks, !(inside_q && !head_valid))
+  `FPQ_ASSERT(ExponentRoom, exponent_ready)
+  `FPQ_ASSERT_STABLE(InputStable, valid_i, ready_o, {data_i, marks_i})
+
+endmodule

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// One threshold of the quantizer, t * s, as a bound on the elements' own grid: an element is above the threshold if its
+// size is greater than `bound_o`. One a cycle; nine cycles.
+//
+// The grid is the transform's integers, or FP16 patterns (which sort as their values do). The bound is the largest point of
+// the grid below the threshold, or at it where a tie goes down. With units of the scale's last place times the format's half
+// unit, t * s is the integer multiple * sig; one less, with ones for all places behind the point, is "just below".
+
+module fpq_threshold (
+  input  logic        clk_i,
+  input  logic [7:0]  multiple_i,  // m_i + m_(i+1)
+  input  logic        up_i,        // a tie goes up
+  input  logic [10:0] sig_i,       // the scale's significand, not zero
+  input  logic        ght_i,
+  // Transformed: places to shift {t * s, 22'b0} right. Else: the exponent field, less 1, that a significand of t * s with
+  // bit 18 set would have in FP16.
+  input  logic [5:0]  place_i,
+  output logic [21:0] bound_o
+);
+
+  // 1. Registers, 2. the product, 3. less one: a DSP.
+  logic [7:0] multiple_q;
+  logic [10:0] sig_q;
+  logic up1_q, up2_q;
+  logic [18:0] product_q, below_q;
+  logic [6:0] side3;  // {ght, place}
+
+  always_ff @(posedge clk_i) begin
+    multiple_q <= multiple_i;
+    sig_q      <= sig_i;
+    up1_q      <= up_i;
+    product_q  <= multiple_q * sig_q;
+    up2_q      <= up1_q;
+    below_q    <= product_q - 19'(up2_q);
+  end
+  fpq_delay #(.Width(7), .Cycles(3)) u_side (.clk_i, .data_i({ght_i, place_i}), .data_o(side3));
+
+  // 4. Leading zeros, by fours. 5. All of them; at most `place` for a pattern, which then is subnormal.
+  logic [2:0] fours, fours_q;
+  logic [2:0] nibble, nibble_q;  // without its lowest bit
+  logic [4:0] zeros, zeros_q;
+  logic [6:0] side4_q, side5_q;
+
+  always_comb begin
+    fours = 3'd4;
+    nibble = below_q[2:0];
+    if (|below_q[18:15]) {fours, nibble} = {3'd0, below_q[18:16]};
+    else if (|below_q[14:11]) {fours, nibble} = {3'd1, below_q[14:12]};
+    else if (|below_q[10:7]) {fours, nibble} = {3'd2, below_q[10:8]};
+    else if (|below_q[6:3]) {fours, nibble} = {3'd3, below_q[6:4]};
+
+    zeros = {fours_q, 2'd3};
+    if (nibble_q[2]) zeros = {fours_q, 2'd0};
+    else if (nibble_q[1]) zeros = {fours_q, 2'd1};
+    else if (nibble_q[0]) zeros = {fours_q, 2'd2};
+  end
+
+  always_ff @(posedge clk_i) begin
+    fours_q  <= fours;
+    nibble_q <= nibble;
+    side4_q  <= side3;
+    zeros_q  <= zeros;
+    side5_q  <= side4_q;
+  end
+
+  // 6. The shift; the pattern's field, less 1; whether an integer has more than 22 bits.
+  logic ght6_q, ght7_q, ght8_q, over6_q, over7_q, over8_q;
+  logic [5:0] left, shift_q, field6_q, field7_q, field8_q;
+
+  assign left = {1'b0, zeros_q} < side5_q[5:0] ? {1'b0, zeros_q} : side5_q[5:0];
+
+  always_ff @(posedge clk_i) begin
+    ght6_q   <= side5_q[6];
+    shift_q  <= side5_q[6] ? side5_q[5:0] : 6'd30 - left;
+    field6_q <= side5_q[5:0] - left;
+    over6_q  <= side5_q[6] & ({2'd0, zeros_q} + {1'b0, side5_q[5:0]} < 7'd19);
+  end
+
+  // 7. Shift by sixteens and fours, 8. by the rest.
+  logic [18:0] below6;
+  logic up6;
+  logic [40:0] wide;
+  logic [24:0] coarse_q;
+  logic [1:0] fine_q;
+  logic [21:0] fine_bits_q;
+
+  fpq_delay #(.Width(19), .Cycles(3)) u_below (.clk_i, .data_i(below_q), .data_o(below6));
+  fpq_delay #(.Width(1), .Cycles(4)) u_up (.clk_i, .data_i(up2_q), .data_o(up6));
+  assign wide = {below6, {22{up6}}} >> {shift_q[5:2], 2'd0};
+
+  always_ff @(posedge clk_i) begin
+    coarse_q    <= wide[24:0];
+    fine_q      <= shift_q[1:0];
+    fine_bits_q <= 22'(coarse_q >> fine_q);
+    {ght7_q, over7_q, field7_q} <= {ght6_q, over6_q, field6_q};
+    {ght8_q, over8_q, field8_q} <= {ght7_q, over7_q, field7_q};
+  end
+
+  // 9. An integer, saturated above every element; or a pattern: the hidden bit counts for the field.
+  always_ff @(posedge clk_i) begin
+    if (ght8_q) bound_o <= fine_bits_q | {22{over8_q}};
+    else bound_o <= {6'd0, field8_q + 6'(fine_bits_q[10]), fine_bits_q[9:0]};
+  end
+
+  logic unused_wide;
+  assign unused_wide = ^wide[40:25];
+
+endmodule

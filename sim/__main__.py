@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the benches and prints what came of them: `python -m sim [names ...]`."""
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.benches import BENCHES
+from sim.runner import Outcome, prepare_environment, run
+from sw_quant.errors import FpqvarError
+
+
+def main() -> int:
+    """Exit code 0 if everything passed, 1 if not, 2 if nothing was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m sim", description="cocotb benches of hw/rtl")
+    parser.add_argument("names", nargs="*", help="benches to run, with wildcards (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the benches")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of every random choice")
+    parser.add_argument("--jobs", type=int, default=2, help="benches at a time")
+    parser.add_argument("--waves", action="store_true", help="write waveforms into build/sim/<bench>")
+    arguments = parser.parse_args()
+    chosen = [b for b in BENCHES if not arguments.names or any(fnmatch(b.name, name) for name in arguments.names)]
+    if arguments.list or not chosen:
+        print(*(bench.name for bench in BENCHES), sep="\n")
+        return 0 if arguments.list else 2
+    prepare_environment()
+    print(f"seed {arguments.seed} (again: python -m sim --seed {arguments.seed})", flush=True)
+    started = time.monotonic()
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        outcomes = list(pool.map(lambda bench: run(bench, arguments.seed, arguments.waves), chosen))
+    return report(outcomes, time.monotonic() - started)
+
+
+def report(outcomes: list[Outcome], seconds: float) -> int:
+    """Print a table and every failure; the exit code."""
+    console = Console()
+    table = Table("bench", "simulator", "build s", "run s", "tests", "failed")
+    for outcome in outcomes:
+        failed = [name for name, failure in outcome.tests.items() if failure is not None]
+        table.add_row(
+            outcome.bench.name,
+            outcome.bench.simulator,
+            f"{outcome.build_seconds:.1f}",
+            f"{outcome.run_seconds:.1f}",
+            str(len(outcome.tests)),
+            ", ".join(failed) if outcome.tests else "no results",
+            style=None if outcome.passed else "red",
+        )
+    console.print(table)
+    for outcome in outcomes:
+        for name, failure in outcome.tests.items():
+            if failure is not None:
+                console.print(f"{outcome.bench.name}: {name}: {failure}\n  see {outcome.log}", markup=False)
+        if not outcome.tests:
+            console.print(f"{outcome.bench.name}: the simulation gave no results; see {outcome.log}", markup=False)
+    good = sum(outcome.passed for outcome in outcomes)
+    console.print(f"{good} of {len(outcomes)} benches passed in {seconds:.0f} s")
+    return 0 if good == len(outcomes) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except FpqvarError as error:
+        sys.exit(f"error: {error}")

