@@ -20,6 +20,7 @@ module fpq_x_read #(
   input  logic [BytesWidth-1:0] fetch_bytes_i,  // a multiple of 64
   input  logic [TagWidth-1:0]   fetch_tag_i,
   output logic                  fetch_data_valid_o,
+  output logic                  fetch_error_o,  // memory answered this beat with an error
   // Rows of X: addresses are multiples of 8 bytes.
   input  logic                  row_valid_i,
   output logic                  row_ready_o,
@@ -29,7 +30,7 @@ module fpq_x_read #(
   output logic                  row_data_valid_o,
   input  logic                  row_data_ready_i,
   output logic [BusBits-1:0]    data_o,         // of either
-  // Memory answered a read for the command with this tag with an error.
+  // Memory answered a read of X for the command with this tag with an error.
   output logic                  error_o,
   output logic [TagWidth-1:0]   error_tag_o,
   // AXI4 read channels
@@ -116,7 +117,8 @@ module fpq_x_read #(
 
   assign fetch_data_valid_o = data_valid & info_fetch;
   assign row_data_valid_o   = data_valid & ~info_fetch;
-  assign error_o = beat_valid & beat_ready & beat_error;
+  assign fetch_error_o = beat_error;  // descriptors are aligned: beats pass one to one
+  assign error_o = beat_valid & beat_ready & beat_error & ~info_fetch;
 
   logic unused_last;
   assign unused_last = data_last;

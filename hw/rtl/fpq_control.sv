@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// AXI4-Lite control registers in the Vitis HLS ap_ctrl_hs layout (hw/spec/registers.toml). ap_done and ap_ready come
+// together and are cleared by reading; auto_restart is not offered and reads as 0.
+
+`include "fpq_assert.svh"
+
+module fpq_control
+  import fpq_pkg::*;
+#(
+  parameter family_e Family = FamilyFp4,
+  parameter int Rows = 4,
+  parameter int Columns = 8,
+  parameter int Lanes = 32,
+  parameter int ActDepth = 1024,
+  parameter int BusBits = 128
+) (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  // AXI4-Lite
+  input  logic        awvalid_i,
+  output logic        awready_o,
+  input  logic [11:0] awaddr_i,
+  input  logic        wvalid_i,
+  output logic        wready_o,
+  input  logic [31:0] wdata_i,
+  input  logic [3:0]  wstrb_i,
+  output logic        bvalid_o,
+  input  logic        bready_i,
+  input  logic        arvalid_i,
+  output logic        arready_o,
+  input  logic [11:0] araddr_i,
+  output logic        rvalid_o,
+  input  logic        rready_i,
+  output logic [31:0] rdata_o,
+  output logic        interrupt_o,
+  // The run
+  output logic        start_o,
+  output logic [63:0] list_addr_o,
+  output logic [31:0] count_o,
+  input  logic        busy_i,
+  input  logic        done_i,
+  input  error_e      status_i,
+  input  logic [31:0] error_index_i,
+  input  logic [31:0] flags_i,
+  input  logic [31:0] overflow_index_i,
+  input  logic [31:0] nonfinite_index_i,
+  input  logic [63:0] busy_cycles_i,
+  input  logic [63:0] compute_cycles_i,
+  input  logic [63:0] load_stall_cycles_i,
+  input  logic [63:0] store_stall_cycles_i,
+  input  logic [63:0] read_bytes_i,
+  input  logic [63:0] write_bytes_i
+);
+
+  localparam logic [31:0] Identity = 32'(ContractVersion) << RegIdentityContractLsb
+      | 32'(Family) << RegIdentityFamilyLsb | 32'(CoreRtl) << RegIdentityCoreLsb;
+  localparam logic [31:0] Geometry = 32'(Rows) << RegGeometryRowsLsb | 32'(Columns) << RegGeometryColumnsLsb
+      | 32'(Lanes) << RegGeometryLanesLsb | 32'($clog2(BusBits)) << RegGeometryBusLog2Lsb;
+
+  logic start_q, done_q, enable_q;
+  logic [1:0] interrupt_enable_q, interrupt_q;
+  logic write, read, read_ctrl;
+  logic [31:0] mask, ctrl, data;
+
+  // Bytes that are not written keep their value.
+  function automatic logic [31:0] merge(logic [31:0] old, logic [31:0] new_data, logic [31:0] bits);
+    return (old & ~bits) | (new_data & bits);
+  endfunction
+
+  assign write = awvalid_i & wvalid_i & ~bvalid_o;
+  assign awready_o = write;
+  assign wready_o  = write;
+  assign mask = {{8{wstrb_i[3]}}, {8{wstrb_i[2]}}, {8{wstrb_i[1]}}, {8{wstrb_i[0]}}};
+
+  assign arready_o = ~rvalid_o;
+  assign read = arvalid_i & arready_o;
+  assign read_ctrl = read && araddr_i[11:2] == RegCtrl[11:2];
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      bvalid_o <= 1'b0;
+      rvalid_o <= 1'b0;
+      start_q  <= 1'b0;
+      done_q   <= 1'b0;
+      enable_q <= 1'b0;
+      interrupt_enable_q <= '0;
+      interrupt_q <= '0;
+      list_addr_o <= '0;
+      count_o     <= '0;
+    end else begin
+      if (bready_i) bvalid_o <= 1'b0;
+      if (rready_i) rvalid_o <= 1'b0;
+      if (read) rvalid_o <= 1'b1;
+      if (read) rdata_o <= data;
+      if (read_ctrl) done_q <= 1'b0;
+      if (write) begin
+        bvalid_o <= 1'b1;
+        unique case (awaddr_i[11:2])
+          RegCtrl[11:2]: if (wdata_i[RegCtrlApStartLsb] && wstrb_i[0]) start_q <= 1'b1;
+          RegGier[11:2]: if (wstrb_i[0]) enable_q <= wdata_i[RegGierEnableLsb];
+          RegIpIer[11:2]: if (wstrb_i[0]) interrupt_enable_q <= wdata_i[1:0];
+          RegIpIsr[11:2]: if (wstrb_i[0]) interrupt_q <= interrupt_q ^ wdata_i[1:0];
+          RegListAddress[11:2]: list_addr_o[31:0] <= merge(list_addr_o[31:0], wdata_i, mask);
+          RegListAddress[11:2] + 10'd1: list_addr_o[63:32] <= merge(list_addr_o[63:32], wdata_i, mask);
+          RegCount[11:2]: count_o <= merge(count_o, wdata_i, mask);
+          default: ;
+        endcase
+      end
+      // An end that falls on a read or write is not lost.
+      if (done_i) begin
+        start_q <= 1'b0;
+        done_q  <= 1'b1;
+        interrupt_q <= interrupt_q | interrupt_enable_q;
+      end
+    end
+  end
+
+  assign start_o = start_q & ~busy_i;
+  assign interrupt_o = enable_q & (|interrupt_q);
+
+  always_comb begin
+    ctrl = '0;
+    ctrl[RegCtrlApStartLsb]   = start_q;
+    ctrl[RegCtrlApDoneLsb]    = done_q;
+    ctrl[RegCtrlApIdleLsb]    = ~start_q & ~busy_i;
+    ctrl[RegCtrlApReadyLsb]   = done_q;
+    ctrl[RegCtrlInterruptLsb] = interrupt_o;
+
+    unique case (araddr_i[11:2])
+      RegCtrl[11:2]: data = ctrl;
+      RegGier[11:2]: data = 32'(enable_q) << RegGierEnableLsb;
+      RegIpIer[11:2]: data = 32'(interrupt_enable_q);
+      RegIpIsr[11:2]: data = 32'(interrupt_q);
+      RegListAddress[11:2]: data = list_addr_o[31:0];
+      RegListAddress[11:2] + 10'd1: data = list_addr_o[63:32];
+      RegCount[11:2]: data = count_o;
+      RegIdentity[11:2]: data = Identity;
+      RegGeometry[11:2]: data = Geometry;
+      RegActDepth[11:2]: data = 32'(ActDepth);
+      RegStatus[11:2]: data = 32'(status_i);
+      RegErrorIndex[11:2]: data = error_index_i;
+      RegFlags[11:2]: data = flags_i;
+      RegOverflowIndex[11:2]: data = overflow_index_i;
+      RegNonfiniteIndex[11:2]: data = nonfinite_index_i;
+      RegBusyCycles[11:2]: data = busy_cycles_i[31:0];
+      RegBusyCycles[11:2] + 10'd1: data = busy_cycles_i[63:32];
+      RegComputeCycles[11:2]: data = compute_cycles_i[31:0];
+      RegComputeCycles[11:2] + 10'd1: data = compute_cycles_i[63:32];
+      RegLoadStallCycles[11:2]: data = load_stall_cycles_i[31:0];
+      RegLoadStallCycles[11:2] + 10'd1: data = load_stall_cycles_i[63:32];
+      RegStoreStallCycles[11:2]: data = store_stall_cycles_i[31:0];
+      RegStoreStallCycles[11:2] + 10'd1: data = store_stall_cycles_i[63:32];
+      RegReadBytes[11:2]: data = read_bytes_i[31:0];
+      RegReadBytes[11:2] + 10'd1: data = read_bytes_i[63:32];
+      RegWriteBytes[11:2]: data = write_bytes_i[31:0];
+      RegWriteBytes[11:2] + 10'd1: data = write_bytes_i[63:32];
+      default: data = '0;
+    endcase
+  end
+
+  logic unused;
+  assign unused = ^{awaddr_i[1:0], araddr_i[1:0]};
+
+  `FPQ_ASSERT_STABLE(BStable, bvalid_o, bready_i, 1'b1)
+  `FPQ_ASSERT_STABLE(RStable, rvalid_o, rready_i, rdata_o)
+
+endmodule

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a descriptor, in the order of the error codes, works out the sizes that the units need, and hands each its part.
+// No multiplier and no divider: a walk over the chunks of a row adds everything up, while earlier commands compute.
+
+`include "fpq_assert.svh"
+
+module fpq_plan
+  import fpq_core_pkg::*;
+  import fpq_pkg::*;
+#(
+  parameter family_e Family = FamilyFp4,
+  parameter int Rows = 4,
+  parameter int Columns = 8,
+  parameter int Lanes = 32,
+  parameter int ActDepth = 1024,
+  parameter int BusBits = 128,
+  localparam int HalfBits = DescriptorBytes * 4
+) (
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  logic                command_valid_i,
+  output logic                command_ready_o,
+  input  logic [HalfBits-1:0] command_i,
+  input  logic                command_rest_i,
+  input  logic [TagWidth-1:0] command_tag_i,
+  // Jobs: all that are wanted in one cycle
+  output logic                x_valid_o,
+  output x_job_t              x_job_o,
+  output logic                w_valid_o,
+  output w_job_t              w_job_o,
+  output logic                issue_valid_o,
+  output issue_job_t          issue_job_o,
+  output logic                store_valid_o,
+  output store_job_t          store_job_o,
+  input  logic                jobs_ready_i,  // every unit takes its job
+  // The command with refuse_tag_o is not acceptable: nothing comes after it.
+  output logic                refuse_o,
+  output error_e              refuse_code_o,
+  output logic [TagWidth-1:0] refuse_tag_o
+);
+
+  localparam int CodeBits = format_bits(family_weights(Family));
+  localparam int ChunkBytes = Columns * Lanes * CodeBits / 8;
+  localparam int BeatLog2 = $clog2(BusBits / 8);
+  localparam int SectionLog2 = $clog2(SectionBytes);
+  localparam int BiasBytes = (Columns * 4 + SectionBytes - 1) / SectionBytes * SectionBytes;
+  localparam int UnitLog2 = $clog2(KMultiple);           // K and groups are counted in units of 32
+  localparam int UnitWidth = KWidth - UnitLog2;
+  localparam logic [UnitWidth-1:0] LaneUnits = UnitWidth'(Lanes / KMultiple);
+  localparam int ActWidth = $clog2(ActDepth) + 1;        // bits of a number of row tiles that may be legal
+  localparam int TotalWidth = ActWidth + ChunkWidth;
+
+  typedef enum logic [3:0] {
+    Idle,
+    Opcode,
+    Format,
+    Reserved,
+    Shape,
+    Capacity,   // of K and row_tiles alone
+    Group,      // the next group's length
+    Chunk,      // one chunk of it
+    Total,      // row_tiles * chunks
+    Alignment,
+    Stride,
+    Sections,   // sizes in whole sections
+    Tile,
+    Offer,
+    Refused
+  } state_e;
+
+  state_e state_q;
+  descriptor_t command;
+  logic dual;
+  logic [UnitWidth-1:0] k_left_q, group_q, chunk_left_q;  // units left of the row, of a whole group, of the group
+  logic [UnitWidth-1:0] length;                           // units of the next group
+  logic [ChunkWidth-1:0] chunks_q, groups_q, count_q, group_chunks_q;
+  logic [TotalWidth-1:0] total_q;                         // row_tiles * chunks so far
+  logic [BytesWidth-1:0] code_bytes_q, scale_bytes_q, tile_bytes_q;
+  logic group_end, nop;
+
+  assign command = {{HalfBits{1'b0}}, command_i};
+  assign dual = family_has_dual(Family) && command.a_format == 8'(family_dual(Family));
+  assign nop = command.opcode == OpNop;
+  assign length = group_q < k_left_q ? group_q : k_left_q;
+  assign group_end = chunk_left_q <= LaneUnits;
+
+  // One check a state: the error code if it fails.
+  error_e fault;
+  always_comb begin
+    fault = ErrOk;
+    unique case (state_q)
+      Opcode: if (!nop && command.opcode != OpGemm) fault = ErrOpcode;
+      Format: begin
+        if (command.w_format != 8'(family_weights(Family))) fault = ErrFormat;
+        if (command.a_format != 8'(family_weights(Family)) && !dual) fault = ErrFormat;
+      end
+      Reserved: begin
+        if (command_rest_i || command.reserved_3 != '0 || command.reserved_36 != '0
+            || (command.flags & ~CmdFlagMask) != '0) fault = ErrReserved;
+      end
+      Shape: begin
+        if (command.m == '0 || command.n == '0 || command.k == '0 || command.group == '0 || command.row_tiles == '0
+            || (command.n[UnitLog2-1:0] | command.k[UnitLog2-1:0] | command.group[UnitLog2-1:0]) != '0
+            || (command.flags[CmdFlagGht] && command.k[$clog2(GhtBlock)-1:0] != '0)) fault = ErrShape;
+      end
+      Capacity: if (command.k > MaxK || command.row_tiles > 32'(ActDepth)) fault = ErrCapacity;
+      Total: if (total_q > TotalWidth'(ActDepth)) fault = ErrCapacity;
+      Alignment: begin
+        if ((command.x_address[SectionLog2-1:0] | command.w_address[SectionLog2-1:0]
+             | command.y_address[SectionLog2-1:0]) != '0
+            || (command.x_stride % StrideMultiple) != '0 || (command.y_stride % StrideMultiple) != '0) begin
+          fault = ErrAlignment;
+        end
+      end
+      Stride: begin
+        if (command.x_stride < {command.k[30:0], 1'b0} || {1'b0, command.y_stride} < {command.n, 1'b0}) begin
+          fault = ErrAlignment;
+        end
+      end
+      default: fault = ErrOk;
+    endcase
+  end
+
+  assign store_valid_o = state_q == Offer;
+  assign x_valid_o     = state_q == Offer && !nop;
+  assign w_valid_o     = x_valid_o;
+  assign issue_valid_o = x_valid_o;
+  assign command_ready_o = state_q == Offer && jobs_ready_i;
+  assign refuse_o = state_q == Refused;
+  assign refuse_tag_o = command_tag_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+    end else begin
+      unique case (state_q)
+        Idle: if (command_valid_i) state_q <= Opcode;
+        Opcode: state_q <= nop ? Offer : Format;
+        Format: state_q <= Reserved;
+        Reserved: state_q <= Shape;
+        Shape: state_q <= Capacity;
+        Capacity: state_q <= Group;
+        Group: state_q <= Chunk;
+        Chunk: if (group_end) state_q <= k_left_q == '0 ? Total : Group;
+        Total: state_q <= Alignment;
+        Alignment: state_q <= Stride;
+        Stride: state_q <= Sections;
+        Sections: state_q <= Tile;
+        Tile: state_q <= Offer;
+        Offer: if (jobs_ready_i) state_q <= Idle;
+        Refused: state_q <= Refused;
+        default: state_q <= Idle;
+      endcase
+      if (fault != ErrOk) state_q <= Refused;
+    end
+    if (fault != ErrOk) refuse_code_o <= fault;
+
+    unique case (state_q)
+      Capacity: begin
+        k_left_q <= command.k[KWidth-1:UnitLog2];
+        group_q  <= command.group > command.k ? command.k[KWidth-1:UnitLog2] : command.group[KWidth-1:UnitLog2];
+        chunks_q <= '0;
+        groups_q <= '0;
+        total_q  <= '0;
+        code_bytes_q  <= '0;
+        scale_bytes_q <= '0;
+      end
+      Group: begin
+        chunk_left_q <= length;
+        k_left_q     <= k_left_q - length;
+        groups_q     <= groups_q + 1'b1;
+        scale_bytes_q <= scale_bytes_q + BytesWidth'(2 * Columns);
+        count_q      <= ChunkWidth'(1);
+      end
+      Chunk: begin
+        chunk_left_q <= chunk_left_q - LaneUnits;
+        chunks_q     <= chunks_q + 1'b1;
+        count_q      <= count_q + 1'b1;
+        total_q      <= total_q + TotalWidth'(command.row_tiles[ActWidth-1:0]);
+        code_bytes_q <= code_bytes_q + BytesWidth'(ChunkBytes);
+        if (groups_q == ChunkWidth'(1)) group_chunks_q <= count_q;
+      end
+      Sections: begin
+        code_bytes_q  <= (code_bytes_q + BytesWidth'(SectionBytes - 1)) >> SectionLog2;
+        scale_bytes_q <= (scale_bytes_q + BytesWidth'(SectionBytes - 1)) >> SectionLog2;
+      end
+      Tile: begin
+        scale_bytes_q <= scale_bytes_q << SectionLog2;
+        tile_bytes_q  <= ((code_bytes_q + scale_bytes_q) << SectionLog2) + BytesWidth'(BiasBytes);
+      end
+      default: ;
+    endcase
+  end
+
+  logic [BlockWidth-1:0] block_rows;
+  assign block_rows = BlockWidth'(command.row_tiles) << $clog2(Rows);
+
+  assign x_job_o = '{
+    address: command.x_address, stride: command.x_stride, m: command.m, k: command.k[KWidth-1:0],
+    group: {group_q, {UnitLog2{1'b0}}}, chunks: chunks_q, ght: command.flags[CmdFlagGht], dual: dual,
+    fence: command.flags[CmdFlagFence], tag: command_tag_i
+  };
+  assign w_job_o = '{
+    address: command.w_address, m: command.m, n: command.n, block_rows: block_rows, tile_bytes: tile_bytes_q,
+    scale_beats: SectionWidth'(scale_bytes_q >> BeatLog2), chunks: chunks_q, groups: groups_q, tag: command_tag_i
+  };
+  // count_q has stopped one above the last group's chunks.
+  assign issue_job_o = '{
+    m: command.m, n: command.n, block_rows: block_rows, row_tiles: TileWidth'(command.row_tiles), chunks: chunks_q,
+    groups: groups_q, group_chunks: group_chunks_q, last_chunks: count_q - 1'b1, dual: dual
+  };
+  assign store_job_o = '{
+    nop: nop, address: command.y_address, stride: command.y_stride, m: command.m, n: command.n,
+    block_rows: block_rows, tag: command_tag_i
+  };
+
+  logic unused_rest;
+  assign unused_rest = ^command.reserved_64;
+
+  `FPQ_REQUIRE(gen_max_chunks, MaxK / KMultiple == MaxChunks && MaxChunks < 2 ** ChunkWidth && MaxK < 2 ** KWidth,
+               "fpq_plan: fpq_core_pkg does not fit the contract's MaxK")
+  `FPQ_ASSERT_STABLE(CommandStable, command_valid_i, command_ready_o, {command_i, command_rest_i, command_tag_i})
+
+endmodule
