@@ -27,14 +27,16 @@ def walsh_hadamard(x: Tensor) -> Tensor:
     Adds and subtracts only, in a fixed order, in `x`'s own type. Raises `UsageError` when K is not a multiple of 128.
     """
     _check_blocks(x)
-    y = x
+    y = x.reshape(-1, GHT_BLOCK).t().contiguous()  # one transform a column: each step runs along the memory
+    spare = torch.empty_like(y)
     span = 1
     while span < GHT_BLOCK:
-        pairs = y.reshape(-1, 2, span)
-        first, second = pairs[:, 0], pairs[:, 1]
-        y = torch.stack([first + second, first - second], dim=1)
+        (first, second), (total, difference) = (t.view(-1, 2, span, t.shape[1]).unbind(1) for t in (y, spare))
+        torch.add(first, second, out=total)
+        torch.sub(first, second, out=difference)
+        y, spare = spare, y
         span *= 2
-    return y.view(x.shape)
+    return y.t().contiguous().view(x.shape)
 
 
 def ght_exact(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,8 +54,7 @@ def ght_exact(x: Tensor) -> tuple[Tensor, Tensor]:
     if x.dtype != torch.float16:
         raise UsageError(f"the exact Hadamard transform takes float16, not {x.dtype}")
     blocks = x.reshape(*x.shape[:-1], -1, GHT_BLOCK)
-    fields = (blocks.view(torch.int16).int() >> 10) & 31
-    largest = fields.amax(dim=-1).clamp(min=1)
+    largest = ((blocks.view(torch.int16) & 0x7FFF).amax(dim=-1).int() >> 10).clamp_(min=1)
     if bool((largest == 31).any()):
         raise FpqvarError("cannot transform Inf or NaN; replace them first, as the golden linear layer does")
     # x * 2^(29 - E) is sig * 2^(4 - (E - e)): exact in single precision, and `round` sends ties to even.

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quantizer of the contract (sections 1.2 and 1.3): scales in half precision, codes by exact comparison.
 
-The contract counts the thresholds t_i * s below |x|.  Here one division places |x| among all of a row's thresholds at
-once: thresholds are whole numbers of half units, so with z = |x| / (s * unit / 2) the sum floor(z) + ceil(z) says
-between which two integers z lies, or on which one, and a table turns that into the code.  The division cannot blur a
-comparison: where |x| is not the threshold n itself, it differs from it by more than 2^-22 of it (2^-24 for float32
-inputs, which are divided in double), farther than rounding the quotient can move it, and n itself is representable.
+The contract counts the thresholds t_i * s below |x|. Here one division places |x| among all of them at once: thresholds
+are whole numbers of half units, so with z = |x| / (s * unit / 2) the sum floor(z) + ceil(z) says between which two
+integers z lies, or on which one, and a table turns that into the code.
+
+Rounding the quotient cannot blur a comparison. Let n be a threshold in half units and b = n * (s * unit / 2), which
+single precision holds exactly. |x| = b gives z = n. Any other single is off b by a unit in the last place: by more than
+2^-24 of b, or, just below a power of two, by 2^-24 of it. But a quotient is rounded to n only within half a unit in the
+last place of n: at most 2^-24 of n above it; below it less than that. So z lies on the same side of n as |x| of b.
 """
 
 from functools import cache
@@ -60,15 +63,15 @@ def quantize(
         raise UsageError(f"unknown tie rule '{ties}'; the rules are even, paper")
     if x.dtype not in (torch.float16, torch.float32):
         raise UsageError(f"quantize takes float16 or float32, not {x.dtype}; convert the tensor first")
-    rows, groups, width = x.reshape(-1, k), -(-k // size), min(size, k)
+    rows, groups, width = x.reshape(-1, k).contiguous(), -(-k // size), min(size, k)
     codes = torch.empty(rows.shape, dtype=torch.uint8, device=x.device)
     scales = torch.empty((rows.shape[0], groups, len(terms(chosen))), dtype=torch.float16, device=x.device)
     if granularity == "tensor" and rows.numel():
-        scales[:] = _scales(_absmax(rows.reshape(-1), chosen), chosen)
+        scales[:] = _scales(_absmax(rows.float().view(-1), chosen), chosen)
     block = max(1, _BLOCK_ELEMENTS // k)
     for start in range(0, rows.shape[0], block):
         part = slice(start, start + block)
-        grouped = F.pad(rows[part], (0, groups * width - k)).view(-1, groups, width)
+        grouped = F.pad(rows[part].float(), (0, groups * width - k)).view(-1, groups, width)
         if granularity != "tensor":
             scales[part] = _scales(_absmax(grouped, chosen), chosen)
         codes[part] = _codes(grouped, scales[part], chosen, ties).view(-1, groups * width)[:, :k]
@@ -93,11 +96,8 @@ def _group_size(format: Format, k: int, group: int | None, granularity: str) -> 
 
 def _absmax(x: Tensor, format: Format) -> Tensor:
     """float32 [..., terms]: largest magnitude along the last dimension, per sign for a dual format."""
-    if format.kind == "dual":
-        lowest, highest = torch.aminmax(x, dim=-1)
-        absmax = torch.stack([highest, -lowest], dim=-1).clamp(min=0).float()
-    else:
-        absmax = x.abs().amax(dim=-1, keepdim=True).float()
+    extremes = [x.amax(dim=-1), -x.amin(dim=-1)]
+    absmax = torch.stack(extremes if format.kind == "dual" else [torch.maximum(*extremes)], dim=-1).clamp_(min=0)
     if not bool(torch.isfinite(absmax).all()):
         raise FpqvarError("cannot quantize Inf or NaN; look for the overflow that made it, or for a damaged checkpoint")
     return absmax
@@ -110,22 +110,22 @@ def _scales(absmax: Tensor, format: Format) -> Tensor:
 
 
 def _codes(x: Tensor, scales: Tensor, format: Format, ties: Ties) -> Tensor:
-    """uint8 [rows, groups, group] from values of that shape and scales [rows, groups, terms]."""
+    """uint8 [rows, groups, group] from float32 `x` of that shape and scales [rows, groups, terms]."""
     table, limit = _code_table(format, ties)
-    negative = torch.signbit(x)
-    wide = x.double() if x.dtype == torch.float32 else x.float()
-    half_units = torch.tensor([2.0 ** (t.unit_log2 - 1) for t in terms(format)], dtype=wide.dtype, device=x.device)
-    divisors = torch.where(scales == 0, torch.inf, scales.to(wide.dtype) * half_units)
-    if format.kind == "dual":
-        z = wide.abs_().div_(torch.where(negative, divisors[..., 1:], divisors[..., :1]))
-        live = torch.where(negative, scales[..., 1:], scales[..., :1]) != 0
+    half_units = torch.tensor([2.0 ** (t.unit_log2 - 1) for t in terms(format)], device=x.device)
+    dead = scales == 0
+    divisors = torch.where(dead, torch.inf, scales.float() * half_units)
+    if format.kind == "dual":  # of the two quotients, the one of the other sign is not positive
+        z = torch.maximum(x / divisors[..., :1], x / -divisors[..., 1:])
     else:
-        z = wide.abs_().div_(divisors)
-        live = scales != 0
+        z = x.abs().div_(divisors)
     z.clamp_(max=limit)
-    index = z.floor().add_(z.ceil()).int().add_(negative, alpha=table.numel() // 2)
+    negative = x.view(torch.int32) >> 31  # -1 where the sign bit is set
+    index = z.floor().add_(z.ceil()).int().sub_(negative, alpha=table.numel() // 2)
     codes = table.to(x.device).index_select(0, index.view(-1)).view(x.shape)
-    return codes.mul_(live)
+    if bool(dead.any()):
+        codes[torch.where(negative != 0, dead[..., -1:], dead[..., :1])] = 0
+    return codes
 
 
 @cache

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden linear layer against the literal reference, every result by its bits."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -156,16 +157,28 @@ def test_sums_above_2_to_the_24_round_once(pair: tuple[str, str], k: int) -> Non
     check(x.astype(np.float16), w.astype(np.float32), bias, pair, k)
 
 
-def test_the_exact_sum_is_rounded_once_to_even() -> None:
-    """2^24 + 1 and 2^24 + 3 from several exact parts: ties that go down and up."""
-    a, w = torch.full((1, 4096), 64.0), torch.zeros(2, 4096)
-    w[:] = 64.0
-    a[0, 0] = w[:, 0] = 1.0
-    w[:, 1] = 128.0
-    w[1, 0] = 3.0  # 4094 * 64 * 64 + 64 * 128 = 2^24, plus 1 or 3
-    out = torch.empty(1, 2)
-    golden._exact_sums(a, w, 1000, out)
-    assert out.tolist() == [[2.0**24, 2.0**24 + 4]]
+def test_an_exact_sum_is_rounded_once() -> None:
+    """Parts that single precision holds, whose sum it does not: adding them up in single precision would show."""
+    rng = np.random.default_rng(12)
+    a, w = rng.integers(100, 128, (64, 4096)), rng.integers(100, 128, (64, 4096))
+    out = torch.empty(64, 64)
+    golden._exact_sums(torch.from_numpy(a).float(), torch.from_numpy(w).float(), 1000, out)
+    expected = (a @ w.T).astype(np.float32)
+    assert (out.numpy() == expected).all()
+    careless = np.zeros((64, 64), np.float32)
+    for start in range(0, 4096, 1000):
+        careless += (a[:, start : start + 1000] @ w[:, start : start + 1000].T).astype(np.float32)
+    assert (careless != expected).any()
+
+
+@pytest.mark.parametrize("strided", [lambda t: t.t().contiguous().t(), lambda t: t.repeat(1, 2)[:, : t.shape[1]]])
+def test_strides_do_not_matter(strided: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x, w, bias = (torch.from_numpy(t) for t in normal(np.random.default_rng(13), 5, 6, 256))
+    weight = golden.prepare(quantize(w, "e2m1"))
+    for ght in (False, True):
+        expected = golden.linear(x, weight, bias, "dual4", 128, ght).y
+        got = golden.linear(strided(x), weight, bias, "dual4", 128, ght).y
+        assert torch.equal(got.view(torch.int16), expected.view(torch.int16))
 
 
 @pytest.mark.parametrize("w_name", reference.PLAIN)

@@ -219,6 +219,19 @@ def test_other_number_types_are_refused() -> None:
         quantize(torch.zeros(2, 64, dtype=torch.bfloat16), formats.get("e2m1"))
 
 
+@pytest.mark.parametrize("name", ["int6", "dual4"])
+def test_strides_do_not_matter(name: str) -> None:
+    x = random_tensor(torch.float32, 96, 128)
+    for view in (x.t(), x[::2, 64:], x.view(4, 24, 128).transpose(0, 1), x.expand(3, 96, 128)):
+        q, expected = (
+            quantize(view, name, group=32),
+            quantize(view.clone(memory_format=torch.contiguous_format), name, 32),
+        )
+        assert torch.equal(q.codes, expected.codes)
+        assert torch.equal(q.scales, expected.scales)
+        assert torch.equal(q.dequantize(), expected.dequantize())
+
+
 def test_no_rows_are_no_trouble() -> None:
     q = quantize(torch.zeros(0, 64), "dual4", group=32)
     assert q.codes.shape == (0, 64)
