@@ -9,7 +9,7 @@ JOBS   ?= 2
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK   := requirements/constraints.txt
-NATIVE := $(shell find hw/hls cmake host -name '*.[ch]pp' -o -name '*.cmake' -o -name CMakeLists.txt) CMakeLists.txt
+NATIVE := $(shell find hw/hls cmake host -name '*.[ch]pp' -o -name '*.in' -o -name '*.cmake' -o -name CMakeLists.txt) CMakeLists.txt
 CPP     = $(shell git ls-files '*.cpp' '*.hpp' | grep -v generated)
 
 .DEFAULT_GOAL := help
