@@ -106,6 +106,11 @@ class EngineLinears:
                     f"({info.geometry.act_depth} chunks of {info.geometry.lanes}); use a larger geometry"
                 )
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """(N, K) of each layer."""
+        return {name: (entry.n, entry.k) for name, entry in self._entries.items()}
+
     def free(self) -> None:
         """Give the device memory back."""
         for buffer in (*self._streams.values(), self._scratch):

@@ -50,6 +50,11 @@ class Tandem:
         self._calls: dict[str, int] = {}
         self._digests = [dict[str, "hashlib._Hash"]() for _ in engines]
 
+    @property
+    def calls(self) -> int:
+        """Layer calls so far."""
+        return sum(self._calls.values())
+
     def is_bit_exact(self) -> bool:
         """Whether at least two engines ran and every byte was equal."""
         return len(self.engines) > 1 and bool(self._calls) and self.difference is None

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line on a tiny model: what it writes, what it refuses, and with which message and exit code."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from host.cli import main
+from host.cli.draw import image_seed
+from host.cli.images import draw_sheet
+from host.cli.model import parse_classes
+from host.devices import csim
+from host.tandem import Tandem
+from sw_quant.errors import FpqvarError, UsageError
+from sw_quant.evaluation.scorer import Score
+from tests.tiny import tiny_model
+
+Run = Callable[..., tuple[int, str, str]]
+LOAD = "sw_quant.var.checkpoint.load_model"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `fpqvar` in this process; `fmnist` is the tiny model."""
+
+    def fake_load(name: str) -> Any:
+        if name != "fmnist":
+            raise FpqvarError(f"{name}: no such model")
+        return tiny_model()
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fpqvar", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        code = caught.value.code
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    monkeypatch.setattr(LOAD, fake_load, raising=False)
+    return call
+
+
+def refused(result: tuple[int, str, str], code: int, *words: str) -> None:
+    """One message on stderr with all of `words`, no traceback."""
+    assert result[0] == code, result
+    text = " ".join(result[2].replace("│", " ").split())
+    assert "Traceback" not in result[2]
+    for word in words:
+        assert word in text, text
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix == ".png"}
+
+
+# generate
+
+
+def test_generate_writes_images_sheet_and_report(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b"
+    code, stdout, _ = run("generate", "--classes", "2,Top", "--images-per-class", 2, "--seed", 5, "--out", out)
+    assert code == 0
+    assert "4 images" in stdout
+    files = ["class002_000.png", "class002_001.png", "class000_000.png", "class000_001.png"]
+    assert sorted(path.name for path in out.iterdir()) == sorted([*files, "sheet.png", "report.json"])
+    report = json.loads((out / "report.json").read_text())
+    assert [image["file"] for image in report["images"]] == files
+    assert [image["class"] for image in report["images"]] == [2, 2, 0, 0]
+    assert [image["seed"] for image in report["images"]] == [image_seed(5, c, i) for c in (2, 0) for i in (0, 1)]
+    assert (report["recipe"], report["backend"], report["seed"]) == ("fpqvar-fp4", "golden", 5)
+    assert report["sampling"] == {"cfg": 2.0, "top_k": 0, "top_p": 0.0}
+    (engine,) = report["engines"]
+    assert (engine["family"], engine["core"], engine["calls"]) == ("fp4", "golden", 24)
+    assert len(engine["layer_sha256"]) == 8
+    assert report["versions"]["contract"] == 1
+    assert np.array(Image.open(out / files[0])).shape == (6, 6)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(run: Run, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert run("generate", "--classes", "all", "--seed", seed, "--out", tmp_path / name)[0] == 0
+    a, b, c = (contents(tmp_path / name) for name in "abc")
+    assert a == b
+    assert a != c
+    digests = [json.loads((tmp_path / name / "report.json").read_text())["engines"][0]["layer_sha256"] for name in "ab"]
+    assert digests[0] == digests[1]
+
+
+def test_an_image_depends_on_its_seed_alone(run: Run, tmp_path: Path) -> None:
+    run("generate", "--classes", "0,1,2", "--out", tmp_path / "all")
+    run("generate", "--classes", "1", "--out", tmp_path / "one")
+    run("generate", "--classes", "0,1,2", "--batch", 1, "--out", tmp_path / "batches")
+    name = "class001_000.png"
+    images = [contents(tmp_path / folder)[name] for folder in ("all", "one", "batches")]
+    assert images[0] == images[1] == images[2]
+
+
+@pytest.mark.parametrize("format", ["fp4", "fp6", "int4", "int8", "float"])
+def test_every_format(run: Run, tmp_path: Path, format: str) -> None:
+    code, _, stderr = run("generate", "--format", format, "--classes", "0", "--out", tmp_path)
+    assert code == 0, stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["backend"] == ("float" if format == "float" else "golden")
+    assert report.get("engines", [{"family": "float"}])[0]["family"] == format
+
+
+def test_check_compares_two_engines(run: Run, tmp_path: Path) -> None:
+    code, _, stderr = run("generate", "--classes", "0", "--check", "golden", "--out", tmp_path)
+    assert code == 0, stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["bit_exact"] is True
+    first, second = (engine["layer_sha256"] for engine in report["engines"])
+    assert first == second
+
+
+def test_check_fails_when_they_differ(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Tandem._record
+
+    def flip(self: Tandem, name: str, outputs: list[Any]) -> None:
+        if name == "1.proj":
+            outputs[1].view(np.uint16)[0, 3] ^= 1
+        record(self, name, outputs)
+
+    monkeypatch.setattr(Tandem, "_record", flip)
+    result = run("generate", "--classes", "0", "--check", "golden", "--out", tmp_path)
+    refused(result, 1, "golden and golden differ, first at layer 1.proj, call 0, row 0, column 3", "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())["bit_exact"] is False
+
+
+def test_generate_from_a_packed_model_draws_the_same(run: Run, tmp_path: Path) -> None:
+    code, stdout, stderr = run("quantize", "fmnist", "--recipe", "fp4-ght", "--out", tmp_path / "packed")
+    assert code == 0, stderr
+    assert "8 layers by fp4-ght" in stdout
+    for model, extra, out in (("fmnist", ["--recipe", "fp4-ght"], "a"), (tmp_path / "packed", [], "b")):
+        code, _, stderr = run("generate", "--model", model, *extra, "--out", tmp_path / out)
+        assert code == 0, stderr
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_own_recipe_file(run: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('description = "x"\n[default]\nweights = "e2m1"\nactivations = "e2m1"\ngroup = 32\n')
+    assert run("generate", "--recipe", recipe, "--classes", "0", "--out", tmp_path / "out")[0] == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["manifest"]["recipe"]["fc1"]["group"] == 32
+
+
+# Bad input: one message with the value and the remedy, exit code 2 for usage, 1 for failure, no output folder touched.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--format", "fp5"], 2, ["unknown format 'fp5'", "known: fp4, fp6, int4, int8, float"]),
+        (["--backend", "fpga"], 2, ["unknown backend 'fpga'", "known: float, golden, csim"]),
+        (["--geometry", "huge"], 2, ["unknown geometry 'huge'", "small, large, wide"]),
+        (["--recipe", "fp5"], 2, ["unknown recipe 'fp5'", "shipped: fp4-dfq"]),
+        (["--recipe", "no.toml"], 2, ["no.toml", "No such file"]),
+        (["--recipe", "fp6-rtn", "--format", "fp4"], 2, ["recipe fp6-rtn is fp6, not fp4", "leave --format out"]),
+        (["--classes", "0,7"], 2, ["unknown class '7'", "0 to 2"]),
+        (["--classes", "-1"], 2, ["unknown class '-1'"]),
+        (["--classes", "tpo"], 2, ["unknown class 'tpo'", "'Top'"]),
+        (["--classes", ""], 2, ["unknown class ''"]),
+        (["--backend", "float", "--format", "fp4"], 2, ["--backend float does not go with fp4"]),
+        (["--backend", "golden", "--format", "float"], 2, ["--backend golden does not go with float"]),
+        (["--backend", "float", "--recipe", "fp4-rtn"], 2, ["--backend float does not go with fp4-rtn"]),
+        (["--backend", "float", "--check", "golden"], 2, ["--check compares the bytes of two engines"]),
+        (["--images-per-class", "0"], 2, ["--images-per-class", "greater than or equal to 1"]),
+        (["--seed", "-1"], 2, ["--seed", "greater than or equal to 0"]),
+        (["--seed", "x"], 2, ["--seed", "valid integer"]),
+        (["--top-k", "99"], 2, ["top_k is 99", "0 (off) to 32"]),
+        (["--top-p", "1.5"], 2, ["top_p is 1.5"]),
+        (["--cfg", "nan"], 2, ["cfg", "nan"]),
+        (["--colour", "red"], 2, ["No such option", "--colour"]),
+        (["--model", "d99"], 1, ["d99: no such model"]),
+    ],
+)
+def test_generate_refuses(run: Run, tmp_path: Path, arguments: list[str], code: int, words: list[str]) -> None:
+    refused(run("generate", *arguments, "--out", tmp_path / "out"), code, *words)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_an_output_folder_that_cannot_be_written_is_told_before_any_work(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOAD, lambda name: pytest.fail("it loaded the model first"), raising=False)
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper", "/proc/fpqvar"):
+        refused(run("generate", "--out", out), 1, f"cannot write {out}", "folder")
+        if out != "/proc/fpqvar":
+            refused(run("quantize", "fmnist", "--out", Path(out) / "deeper"), 1, "cannot write", "folder")
+        refused(run("evaluate", "--out", out), 1, f"cannot write {out}", "folder")
+        refused(run("bench", "--out", out), 1, f"cannot write {out}", "folder")
+        refused(run("demo", "--out", out), 1, f"cannot write {out}", "folder")
+
+
+def test_a_full_disk_leaves_no_half_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Image.Image.save
+
+    def fails(self: Image.Image, path: Path, **options: Any) -> None:
+        save(self, path, **options)
+        if "class001" in path.name:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fails)
+    result = run("generate", "--classes", "0,1", "--out", tmp_path / "out")
+    refused(result, 1, "cannot write", "class001_000.png", "No space left on device; free some space")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["class000_000.png"]
+
+
+def test_a_nan_in_the_model_is_an_error_that_names_the_layer(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(name: str) -> Any:
+        model = tiny_model()
+        model.var.blocks[1].ada_lin[1].bias.data[5 * 128 + 3] = float("inf")
+        return model
+
+    monkeypatch.setattr(LOAD, damaged, raising=False)
+    result = run("generate", "--classes", "0", "--format", "int8", "--out", tmp_path)
+    refused(result, 1, "layer 1.fc1: input element [0, 3] is inf", "--backend float")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_extension_says_how_to_build_it(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "host._csim", None)
+    result = run("generate", "--classes", "0", "--backend", "csim", "--out", tmp_path)
+    refused(result, 1, "backend csim", "host._csim", "pip install -e .", "--backend golden")
+    with pytest.raises(FpqvarError, match="build it"):
+        csim.load_extension()
+    refused(run("demo", "--out", tmp_path), 1, "host._csim", "pip install -e .")
+
+
+def test_packed_models_say_what_does_not_go_with_them(run: Run, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    assert run("quantize", "fmnist", "--format", "fp6", "--out", packed)[0] == 0
+    for extra, word in (
+        (["--format", "fp4"], "is packed as fp6; leave --format fp4 out"),
+        (["--recipe", "fp4-rtn"], "is packed already; leave --recipe fp4-rtn out"),
+        (["--backend", "float"], "is packed as fp6; leave --format float out"),
+    ):
+        refused(run("generate", "--model", packed, *extra, "--out", tmp_path / "out"), 2, word)
+    refused(run("quantize", "fmnist", "--out", packed), 2, "is there already", "--replace")
+    assert run("quantize", "fmnist", "--out", packed, "--replace")[0] == 0
+    (packed / "model.safetensors").write_bytes(b"short")
+    result = run("generate", "--model", packed, "--out", tmp_path / "out")
+    refused(result, 1, "model.safetensors has 5 bytes, where the manifest says", "copy the folder again")
+    refused(run("quantize", "fmnist", "--format", "float", "--out", tmp_path / "x"), 2, "float", "fp4, fp6")
+
+
+def test_an_unexpected_error_is_one_line_and_debug_shows_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(LOAD, breaks, raising=False)
+    result = run("generate", "--out", tmp_path)
+    assert result[0] == 1
+    assert (
+        result[2]
+        == "fpqvar: internal error, ZeroDivisionError: oh; run the same with --debug and report what it shows\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["fpqvar", "generate", "--out", str(tmp_path), "--debug"])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_help_and_version(run: Run) -> None:
+    assert run("--version")[1].startswith("fpqvar 0.")
+    for command in ("generate", "quantize", "evaluate", "demo", "bench", "doctor"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        if command in ("generate", "quantize", "evaluate", "bench"):
+            assert f"fpqvar {command} " in out  # an example
+    assert run("paint")[0] == 2
+
+
+# Parts.
+
+
+def test_parse_classes() -> None:
+    names = ["tench, Tinca tinca", "goldfish", "T-shirt/top"]
+    assert parse_classes("2,0", names) == [2, 0]
+    assert parse_classes("all", names) == [0, 1, 2]
+    assert parse_classes(" GOLDFISH , tinca TINCA,t-shirt/top", names) == [1, 0, 2]
+    with pytest.raises(
+        UsageError, match="unknown class 'goldfsh'; the model knows 0 to 2, or names such as 'goldfish'"
+    ):
+        parse_classes("goldfsh", names)
+
+
+def test_image_seeds_differ() -> None:
+    seeds = {image_seed(s, c, i) for s in range(5) for c in range(10) for i in range(20)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert image_seed(0, 0, 0) == 7896617691693857887  # written in reports: must not change
+
+
+def test_sheet_shows_each_image_in_its_place() -> None:
+    images = [[np.full((32, 32), 10 * i + 40 * j, np.uint8) for i in range(3)] for j in range(2)]
+    sheet = np.array(draw_sheet([("one", images[0]), ("two", images[1])], ["a", "b", "a very long name of a class"]))
+    left, top = sheet.shape[1] - 3 * 102, sheet.shape[0] - 2 * 102
+    for j in range(2):
+        for i in range(3):
+            tile = sheet[top + 102 * j :, left + 102 * i :][:96, :96]
+            assert (tile == 10 * i + 40 * j).all()
+    for part in (sheet[top:, :left], sheet[:top, left:]):
+        assert part.min() < 100  # labels
+
+
+# evaluate
+
+
+@pytest.fixture
+def scores(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Scoring without a classifier: it only counts."""
+    seen: list[int] = []
+
+    class FakeScorer:
+        def __init__(self, folder: Path, device: str) -> None:
+            pass
+
+        def score(self, images: Any, labels: list[int]) -> Score:
+            assert images.shape == (len(labels), 1, 6, 6)
+            seen.append(len(labels))
+            return Score(0.5, 1.25, len(labels))
+
+    monkeypatch.setattr("sw_quant.evaluation.scorer.Scorer", FakeScorer)
+    return seen
+
+
+def test_evaluate_scores_each_recipe_once(run: Run, tmp_path: Path, scores: list[int]) -> None:
+    arguments = ["evaluate", "--images", 7, "--batch", 4, "--out", tmp_path]
+    code, stdout, stderr = run(*arguments, "--recipes", "float,fp4-rtn")
+    assert code == 0, stderr
+    assert scores == [7, 7]
+    assert "fp4-rtn" in stdout
+    code, _, stderr = run(*arguments, "--recipes", "float,fp4-rtn,fpqvar-fp6")
+    assert code == 0, stderr
+    assert scores == [7, 7, 7]  # only the new one
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [item["name"] for item in results["results"]] == ["float", "fp4-rtn", "fpqvar-fp6"]
+    assert results["images"] == 7
+    lines = (tmp_path / "results.md").read_text().splitlines()
+    assert lines[0] == "| recipe | class accuracy | Fréchet distance | seconds |"
+    assert lines[3].startswith("| fp4-rtn | 0.500 | 1.25 | ")
+
+
+def test_evaluate_does_not_mix_runs(run: Run, tmp_path: Path, scores: list[int]) -> None:
+    arguments = ["evaluate", "--recipes", "float", "--out", tmp_path]
+    assert run(*arguments, "--images", 4)[0] == 0
+    refused(run(*arguments, "--images", 5), 1, "float.json was made with images 4, not 5", "choose another --out")
+    (tmp_path / "float.json").write_text("{}")
+    refused(run(*arguments, "--images", 4), 1, "float.json is no result of `fpqvar evaluate`", "remove it")
+    refused(run("evaluate", "--recipes", "fp5", "--out", tmp_path), 2, "unknown recipe 'fp5'")
+    refused(run("evaluate", "--device", "tpu", "--out", tmp_path), 2, "unknown device 'tpu'")
+
+
+# doctor and bench
+
+
+def test_doctor_finds_what_is_here(run: Run) -> None:
+    code, stdout, _ = run("doctor", "--json")
+    assert code == 0
+    found = {item["name"]: item for item in json.loads(stdout)}
+    assert found["python"]["version"].startswith(f"3.{sys.version_info.minor}")
+    assert found["torch"]["ok"]
+    assert {"g++", "verilator", "iverilog", "yosys", "vitis_hls", "v++", "vivado", "pynq", "csim", "CMA memory"} <= set(
+        found
+    )
+    for item in found.values():
+        assert item["enables"]
+        assert item["ok"] == (bool(item["version"]) and not item["problem"])
+    code, stdout, _ = run("doctor")
+    assert code == 0
+    assert "everything" in stdout
+
+
+def test_bench_measures_every_shape(run: Run, tmp_path: Path) -> None:
+    code, _, stderr = run(
+        "bench", "--backends", "golden", "--formats", "fp4", "--rows", 2, "--repeats", 1, "--out", tmp_path
+    )
+    assert code == 0, stderr
+    report = json.loads((tmp_path / "bench.json").read_text())
+    assert len(report["results"]) == 8
+    for item in report["results"]:
+        assert item["gmac_per_second"] == pytest.approx(2 * item["n"] * item["k"] / item["seconds"] / 1e9)
+    assert report["machine"]["cpu"]
+    refused(run("bench", "--formats", "fp5", "--out", tmp_path), 2, "unknown format 'fp5'")
