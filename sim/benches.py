@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """All benches: which design, with which parameters, under which simulator."""
 
+from host._generated import FAMILIES
 from sim.runner import Bench
 from sw_quant._generated import FORMATS
 
@@ -18,10 +19,37 @@ def _scale(positive: str, negative: str) -> Bench:
     )
 
 
+def _search(name: str, index_bits: int, tables: int, twos: int = 0, offset: int = 0) -> Bench:
+    values = {"INDEX_BITS": index_bits, "TABLES": tables, "TWOS": twos, "OFFSET": offset}
+    parameters = {"IndexBits": index_bits, "Tables": tables, "Twos": twos, "Offset": offset}
+    environment = {key: str(value) for key, value in values.items()}
+    return Bench(f"search-{name}", "fpq_search", "test_search", parameters, environment=environment)
+
+
+def _hadamard(words: int) -> Bench:
+    return Bench(f"hadamard-{words}", "fpq_hadamard", "test_hadamard", {"Words": words}, environment={"WORDS": str(words)})
+
+
+def _prologue(family: str, words: int, lanes: int) -> Bench:
+    parameters = {"Family": f"8'd{FAMILIES[family].id}", "Words": words, "Lanes": lanes}
+    environment = {"FAMILY": family, "WORDS": str(words), "LANES": str(lanes)}
+    return Bench(f"prologue-{family}-{words}-{lanes}", "fpq_prologue", "test_prologue", parameters, "verilator", environment)
+
+
 BENCHES = [
     Bench("align", "fpq_align", "test_align"),
     _scale("e2m1", "dual4"),
     _scale("e2m3", "dual6"),
     _scale("int4", "int8"),
     Bench("threshold", "fpq_threshold", "test_threshold"),
+    _search("fp4", 3, 8),
+    _search("fp6", 5, 4, offset=1),
+    _search("int8", 7, 2, twos=1),
+    *(_hadamard(words) for words in (4, 8, 16, 32)),
+    _prologue("fp4", 8, 32),
+    _prologue("fp4", 32, 128),
+    _prologue("fp6", 8, 32),
+    _prologue("fp6", 4, 64),
+    _prologue("int4", 16, 32),
+    _prologue("int8", 8, 128),
 ]

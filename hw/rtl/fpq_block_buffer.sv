@@ -124,7 +124,7 @@ module fpq_block_buffer #(
   end
 
   `FPQ_ASSERT(WholeBlocks, !(inside_q && !head_valid))
-  `FPQ_ASSERT(ExponentRoom, exponent_ready)
+  `FPQ_ASSERT(ExponentRoom, !(seen && block_seen && !exponent_ready))
   `FPQ_ASSERT_STABLE(InputStable, valid_i, ready_o, {data_i, marks_i})
 
 endmodule

@@ -46,7 +46,7 @@ module fpq_group_max #(
     pairs_q          <= bytes_q << {zero_pairs, 1'b0};
     pairs_exponent_q <= bytes_exponent_q - {3'd0, zero_pairs, 1'b0};
     mantissa_q       <= pairs_q[21] ? pairs_q : {pairs_q[20:0], 1'b0};
-    exponent_q       <= pairs_exponent_q - 6'(~pairs_q[21]);
+    exponent_q       <= pairs_exponent_q + {6{~pairs_q[21]}};
     last_q           <= {last_q[2:0], last_i};
     if (!rst_ni) valid_q <= '0;
     else valid_q <= {valid_q[2:0], valid_i};

@@ -21,11 +21,12 @@ module fpq_hadamard_far #(
   localparam int CountWidth = $clog2(Distance) + 1;
 
   logic [CountWidth-1:0] count_q;
-  logic sum;
+  logic sum, difference;
   logic [Words*Width-1:0] once, twice;
   logic [Distance-1:0] first_q;
 
-  assign sum = count_q[CountWidth-1] & ~first_i;
+  assign sum = ~difference;
+  assign difference = ~count_q[CountWidth-1] | first_i;
 
   always_ff @(posedge clk_i) begin
     count_q <= first_i ? CountWidth'(1) : count_q + 1'b1;
@@ -45,7 +46,7 @@ module fpq_hadamard_far #(
     assign a = sum ? once[i*Width +: Width] : twice[i*Width +: Width];
     assign b = sum ? data_i[i*Width +: Width] : ~once[i*Width +: Width];
     always_ff @(posedge clk_i) begin
-      data_o[i*(Width+1) +: Width+1] <= {a[Width-1], a} + {b[Width-1], b} + (Width + 1)'(~sum);
+      data_o[i*(Width+1) +: Width+1] <= {a[Width-1], a} + {b[Width-1], b} + (Width + 1)'(difference);
     end
   end
 

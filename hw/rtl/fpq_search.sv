@@ -47,9 +47,9 @@ module fpq_search #(
     dual_q[0]  <= dual_i;
     table_q[0] <= negative ? table_negative_i : table_i;
     dead_q[0]  <= negative ? zero_negative_i : zero_i;
+    index_q[0] <= '0;
+    none_q[0]  <= 1'b0;
   end
-  assign index_q[0] = '0;
-  assign none_q[0]  = 1'b0;
 
   for (genvar s = 0; s < IndexBits; s++) begin : gen_step
     localparam int Depth = Tables << s;

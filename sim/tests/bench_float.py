@@ -130,3 +130,48 @@ async def bias(dut) -> None:
     assert np.all(np.sign(actual) == np.sign(far))
     tiny = np.abs(far) < 1
     assert np.all(np.abs(actual[tiny]) < 2.0**-53) and np.all(np.abs(actual[~tiny]) > 2.0**59)
+
+
+# Family: bits of a group's sum, log2 of the product's unit, cycle of the scales, latency.
+TERMS = {1: (22, -2, 3, 13), 2: (26, -6, 5, 15), 3: (22, 0, 3, 13), 4: (29, 0, 5, 15)}
+
+
+def normalized_scale(halves: NDArray[np.float16]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Significand in 2^10 ... 2^11 - 1 and exponent (ScaleBias 34) of each half."""
+    fraction, exponent = np.frexp(halves.astype(np.float64))
+    return np.round(fraction * 2**11).astype(np.int64), np.where(halves == 0, 0, exponent - 11 + 34)
+
+
+@cocotb.test()
+async def term(dut) -> None:
+    bits, unit, scale_cycle, latency = TERMS[int(os.environ["FAMILY"])]
+    generator = np.random.default_rng(SEED)
+    size = generator.integers(0, bits, COUNT)
+    sums = generator.integers(-(1 << 40), 1 << 40, COUNT) >> (41 - size)
+    ones = (1 << size) - generator.integers(0, 3, COUNT)
+    kind = generator.random(COUNT)
+    sums = np.where(kind < 0.2, ones, np.where(kind < 0.4, -ones, sums))
+    sums = np.clip(sums, -(1 << (bits - 1)) + 1, (1 << (bits - 1)) - 1)
+    sums[:4] = [0, -1, 1, -(1 << (bits - 1)) + 1]
+    scales = generator.integers(0, 0x7C00, (2, COUNT)).astype(np.uint16)
+    scales[:, generator.random(COUNT) < 0.2] &= 0x3FF  # subnormal
+    scales[0, generator.random(COUNT) < 0.02] = 0
+    a, w = scales.view(np.float16)
+    (a_significand, a_exponent), (w_significand, w_exponent) = normalized_scale(a), normalized_scale(w)
+    a_exponent = np.where(a == 0, 0, a_exponent + 79 + bits - 5 - 2 * 34 + unit)
+
+    def late(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.concatenate([np.zeros(scale_cycle, np.int64), values])
+
+    inputs = {
+        "sum_i": np.concatenate([sums & ((1 << bits) - 1), np.zeros(scale_cycle, np.int64)]),
+        "a_significand_i": late(a_significand), "a_exponent_i": late(a_exponent),
+        "w_significand_i": late(w_significand), "w_exponent_i": late(w_exponent),
+        "zero_i": late(((a == 0) | (w == 0)).astype(np.int64)),
+    }
+    result = await stream(dut, {name: list(map(int, values)) for name, values in inputs.items()}, ["term_o"], latency)
+    actual = internal_float.decode(np.array(result["term_o"][:COUNT], np.uint32))
+    factor = a.astype(np.float32) * w.astype(np.float32) * np.float32(2.0**unit)
+    expected = sums.astype(np.float32) * factor
+    check("term", (actual + 0).view(np.uint32), (expected + 0).view(np.uint32),
+          lambda i: f"{sums[i]} * {a[i]!r} * {w[i]!r} = {expected[i]!r}, not {actual[i]!r}")

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The multiplier bank against contract 1.5: random tiles in random slots, with bubbles and a store that stalls.
+
+The bench plays the engine's part of docs/rtl.md section 4, at its limits: a pass ends `Spacing` cycles after the last one
+and four cycles after its slot came free, if chance does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge
+from numpy.typing import NDArray
+
+from tests.reference import FORMATS, Format, code_units
+
+SEED = int(os.environ.get("SEED", "1"))
+TILES = int(os.environ.get("TILES", "60"))
+LEAD = 4  # cycles from sum_valid_o to the earliest next end of a pass
+NAMES = {1: ("e2m1", "dual4"), 2: ("e2m3", "dual6"), 3: ("int4", None), 4: ("int8", None)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    family: int
+    rows: int
+    columns: int
+    lanes: int
+    spacing: int
+    slots: int
+    out_width: int
+
+
+@dataclass
+class Pass:
+    negative: bool
+    a_codes: NDArray[np.int64]  # chunks, rows, lanes
+    w_codes: NDArray[np.int64]  # chunks, columns, lanes
+    a_scales: NDArray[np.float16]
+    w_scales: NDArray[np.float16]
+
+
+@dataclass
+class Tile:
+    dual: bool
+    bias: int
+    passes: list[Pass]
+    y: NDArray[np.uint16]
+    overflow: NDArray[np.bool_]
+    next: int = 0
+    slot: int = -1
+
+
+def units(codes: NDArray[np.int64], format: Format) -> NDArray[np.int64]:
+    table = np.array([code_units(code, format) for code in range(1 << format.bits)])
+    return table[codes]
+
+
+def random_scales(generator: np.random.Generator, count: int, style: float) -> NDArray[np.float16]:
+    """Ordinary scales, or (style below 0.3) any half from zero and subnormal to the largest."""
+    if style < 0.3:
+        return generator.integers(0, 0x7C00, count).astype(np.uint16).view(np.float16)
+    return np.exp2(generator.uniform(-8, 2, count)).astype(np.float16)
+
+
+def make_tile(generator: np.random.Generator, shape: Shape, biases: NDArray[np.float32]) -> Tile:
+    plain, dual_name = NAMES[shape.family]
+    dual = dual_name is not None and generator.random() < 0.5
+    weights, activations = FORMATS[plain], FORMATS[dual_name if dual and dual_name else plain]
+    style = generator.random()
+    corner = generator.random() < 0.15  # the largest magnitudes, so that the sums are largest
+    passes = []
+    accumulator = np.zeros((shape.rows, shape.columns), np.float32)
+    for _ in range(generator.integers(1, 4)):
+        chunks = int(generator.choice([1, 2, 4, 16], p=[0.3, 0.3, 0.3, 0.1]))
+        a = generator.integers(0, 1 << activations.bits, (chunks, shape.rows, shape.lanes))
+        w = generator.integers(0, 1 << weights.bits, (chunks, shape.columns, shape.lanes))
+        if corner:
+            a = np.where(generator.random(a.shape) < 0.02, a, (1 << activations.bits - 1) - 1)
+            w = np.where(generator.random((1, *w.shape[1:])) < 0.02, w, (1 << weights.bits - 1) - 1)
+        w_scales = random_scales(generator, shape.columns, style)
+        a_units, w_units = units(a, activations), units(w, weights)
+        halves = [np.maximum(a_units, 0), np.minimum(a_units, 0)] if dual else [a_units]
+        for negative, half in enumerate(halves):
+            a_scales = random_scales(generator, shape.rows, style)
+            sign = activations.negative if negative else activations.positive
+            unit = np.float32(float(sign.unit * weights.positive.unit))
+            sums = np.einsum("krl,kcl->rc", half, w_units)
+            scale = a_scales.astype(np.float32)[:, None] * w_scales.astype(np.float32)[None, :] * unit
+            accumulator = accumulator + sums.astype(np.float32) * scale
+            passes.append(Pass(bool(negative), a, w, a_scales, w_scales))
+    bias = int(generator.integers(0, 4))
+    total = accumulator + biases[bias]
+    y = np.clip(total, -65504, 65504).astype(np.float16).view(np.uint16)
+    return Tile(dual, bias, passes, y, np.abs(total) >= 65520)
+
+
+def pack(values: NDArray[np.int64], bits: int) -> int:
+    """Little-endian concatenation of `bits`-bit fields."""
+    flat = values.reshape(-1).astype(np.uint64)
+    planes = (flat[:, None] >> np.arange(bits, dtype=np.uint64)) & np.uint64(1)
+    return int.from_bytes(np.packbits(planes.reshape(-1).astype(np.uint8), bitorder="little").tobytes(), "little")
+
+
+@dataclass
+class Engine:
+    """When which slot may end a pass."""
+
+    shape: Shape
+    free: dict[int, int] = field(default_factory=dict)  # slot: cycle from which its pass may end
+    last_end: int = -(10**9)
+
+
+class Bench:
+    def __init__(self, dut, shape: Shape, generator: np.random.Generator) -> None:
+        self.dut, self.shape, self.generator = dut, shape, generator
+        self.cycle = 0
+        self.free = dict.fromkeys(range(shape.slots), 0)
+        self.last_end = -(10**9)
+        self.drain_order: deque[int] = deque()
+        self.tiles: list[Tile] = []
+        self.finished: list[Tile] = []
+        self.outputs: list[tuple[int, int]] = []
+
+    async def tick(self) -> None:
+        """One cycle: sample what the bank says just before the edge, then go past it."""
+        await FallingEdge(self.dut.clk_i)
+        self.cycle += 1
+
+    def sample(self) -> None:
+        dut = self.dut
+        if int(dut.sum_valid_o.value):
+            slot = int(dut.sum_slot_o.value)
+            assert self.free[slot] is None, f"slot {slot} answered without a pass"
+            self.free[slot] = self.cycle + LEAD
+        if int(dut.drain_valid_o.value):
+            slot = int(dut.drain_slot_o.value)
+            assert self.drain_order and self.drain_order.popleft() == slot, "tiles drain out of order"
+            self.free[slot] = self.cycle + LEAD
+        if int(dut.y_valid_o.value) and int(dut.y_ready_i.value):
+            self.outputs.append((int(dut.y_data_o.value), int(dut.y_overflow_o.value)))
+
+    def idle_pins(self) -> None:
+        self.dut.chunk_valid_i.value = 0
+        self.dut.y_ready_i.value = int(self.generator.random() < self.ready)
+
+    async def chunk(self, tile: Tile, index: int, number: int) -> None:
+        dut, shape = self.dut, self.shape
+        step = tile.passes[index]
+        chunks = len(step.a_codes)
+        last = number == chunks - 1
+        while last and not (
+            self.free[tile.slot] is not None
+            and self.cycle >= self.free[tile.slot]
+            and self.cycle >= self.last_end + shape.spacing
+        ):
+            await self.step()
+        bits = FORMATS[NAMES[shape.family][0]].bits
+        dut.chunk_valid_i.value = 1
+        dut.chunk_first_i.value = int(number == 0)
+        dut.chunk_last_i.value = int(last)
+        dut.chunk_dual_i.value = int(tile.dual)
+        dut.chunk_negative_i.value = int(step.negative)
+        dut.chunk_slot_i.value = tile.slot
+        dut.chunk_tile_first_i.value = int(index == 0)
+        dut.chunk_tile_last_i.value = int(index == len(tile.passes) - 1)
+        dut.chunk_bias_i.value = tile.bias
+        dut.a_codes_i.value = pack(step.a_codes[number], bits)
+        dut.w_codes_i.value = pack(step.w_codes[number], bits)
+        if last:
+            dut.a_scales_i.value = pack(step.a_scales.view(np.uint16).astype(np.int64), 16)
+            dut.w_scales_i.value = pack(step.w_scales.view(np.uint16).astype(np.int64), 16)
+            self.free[tile.slot] = None
+            self.last_end = self.cycle
+            if index == len(tile.passes) - 1:
+                self.drain_order.append(tile.slot)
+                self.finished.append(tile)
+        await self.step()
+
+    async def step(self) -> None:
+        """Keep the pins for this cycle's edge, then clear the chunk."""
+        self.sample()
+        await self.tick()
+        self.idle_pins()
+
+    async def load_biases(self, biases: NDArray[np.float32]) -> None:
+        parts = self.shape.columns // self.shape.out_width
+        for entry in range(4):
+            for part in range(parts):
+                columns = biases[entry, part * self.shape.out_width :][: self.shape.out_width]
+                self.dut.bias_valid_i.value = 1
+                self.dut.bias_entry_i.value = entry
+                self.dut.bias_part_i.value = part
+                self.dut.bias_i.value = pack(columns.view(np.uint32).astype(np.int64), 32)
+                await self.step()
+        self.dut.bias_valid_i.value = 0
+
+    async def run(self, tiles: list[Tile]) -> None:
+        waiting = deque(tiles)
+        active: list[Tile] = []
+        busy: set[int] = set()
+        self.ready = 1.0
+        while waiting or active:
+            if self.generator.random() < 0.02:
+                self.ready = float(self.generator.choice([1.0, 0.5, 0.1]))
+            open_slots = [s for s in range(self.shape.slots) if s not in busy and self.free[s] is not None]
+            if waiting and open_slots and self.generator.random() < 0.7:
+                tile = waiting.popleft()
+                tile.slot = int(self.generator.choice(open_slots))
+                busy.add(tile.slot)
+                active.append(tile)
+            if not active:
+                await self.step()
+                continue
+            tile = active[int(self.generator.integers(len(active)))]
+            for number in range(len(tile.passes[tile.next].a_codes)):
+                while self.generator.random() < self.bubbles:
+                    await self.step()
+                await self.chunk(tile, tile.next, number)
+            tile.next += 1
+            if tile.next == len(tile.passes):
+                active.remove(tile)
+                busy.remove(tile.slot)
+        self.ready = 1.0
+        for _ in range(2000):
+            await self.step()
+
+    bubbles = 0.1
+
+
+def pieces(tile: Tile, shape: Shape) -> Iterator[tuple[int, int]]:
+    for row in range(shape.rows):
+        for column in range(0, shape.columns, shape.out_width):
+            part = slice(column, column + shape.out_width)
+            yield pack(tile.y[row, part].astype(np.int64), 16), pack(tile.overflow[row, part].astype(np.int64), 1)
+
+
+@cocotb.test()
+async def bank(dut) -> None:
+    shape = Shape(*(int(v) for v in os.environ["SHAPE"].split(",")))
+    generator = np.random.default_rng(SEED)
+    dut._log.info("seed %d, %s", SEED, shape)
+    Clock(dut.clk_i, 10, "ns").start()
+    for pin in ("rst_ni", "chunk_valid_i", "bias_valid_i", "y_ready_i"):
+        getattr(dut, pin).value = 0
+    bench = Bench(dut, shape, generator)
+    for _ in range(4):
+        await bench.tick()
+    dut.rst_ni.value = 1
+    for bubbles in (0.0, 0.3):
+        biases = generator.normal(0, 50, (4, shape.columns)).astype(np.float32)
+        biases[generator.random(biases.shape) < 0.2] = 0
+        bench.ready, bench.bubbles = 1.0, bubbles
+        await bench.load_biases(biases)
+        tiles = [make_tile(generator, shape, biases) for _ in range(TILES)]
+        bench.finished, bench.outputs = [], []
+        await bench.run(tiles)
+        expected = [piece for tile in bench.finished for piece in pieces(tile, shape)]
+        assert len(bench.finished) == len(tiles) and not bench.drain_order
+        assert len(bench.outputs) == len(expected), f"{len(bench.outputs)} pieces of {len(expected)}"
+        for index, (actual, wanted) in enumerate(zip(bench.outputs, expected, strict=True)):
+            assert actual == wanted, f"piece {index}: {actual[0]:x} {actual[1]:x}, not {wanted[0]:x} {wanted[1]:x}"
+    assert any(tile.overflow.any() for tile in tiles), "no tile overflowed: the flag was not tested"
