@@ -14,6 +14,9 @@ from torch import Tensor
 from ._generated import GHT_BLOCK
 from .errors import FpqvarError, UsageError
 
+# Blocks transformed at a time on the CPU: half a megabyte of integers.
+_BLOCKS_IN_CACHE = 1024
+
 
 def signs(k: int, seed: int) -> Tensor:
     """float32 [k] of +1 and -1: the transform's random signs, the same on every machine and version for a seed."""
@@ -53,13 +56,18 @@ def ght_exact(x: Tensor) -> tuple[Tensor, Tensor]:
     _check_blocks(x)
     if x.dtype != torch.float16:
         raise UsageError(f"the exact Hadamard transform takes float16, not {x.dtype}")
-    blocks = x.reshape(*x.shape[:-1], -1, GHT_BLOCK)
+    blocks = x.reshape(-1, GHT_BLOCK)
     largest = ((blocks.view(torch.int16) & 0x7FFF).amax(dim=-1).int() >> 10).clamp_(min=1)
     if bool((largest == 31).any()):
         raise FpqvarError("cannot transform Inf or NaN; replace them first, as the golden linear layer does")
-    # x * 2^(29 - E) is sig * 2^(4 - (E - e)): exact in single precision, and `round` sends ties to even.
-    aligned = (blocks.float() * _power_of_two(29 - largest)[..., None]).round_().int()
-    return walsh_hadamard(aligned).view(x.shape), largest
+    h = torch.empty(blocks.shape, dtype=torch.int32, device=x.device)
+    step = _BLOCKS_IN_CACHE if x.device.type == "cpu" else max(1, len(blocks))
+    for start in range(0, len(blocks), step):
+        part = slice(start, start + step)
+        # x * 2^(29 - E) is sig * 2^(4 - (E - e)): exact in single precision, and `round` sends ties to even.
+        aligned = (blocks[part].float() * _power_of_two(29 - largest[part])[:, None]).round_().int()
+        h[part] = walsh_hadamard(aligned)
+    return h.view(x.shape), largest.view(*x.shape[:-1], -1)
 
 
 def ght(x: Tensor) -> Tensor:

@@ -27,8 +27,9 @@ from .qtensor import QTensor
 Granularity = Literal["group", "row", "tensor"]
 Ties = Literal["even", "paper"]
 
-# Elements that are worked on at a time: they stay in the cache, and temporaries stay small beside the tensor.
+# Elements that are worked on at a time: on the CPU they stay in the cache, elsewhere temporaries stay bearable.
 _BLOCK_ELEMENTS = 1 << 18
+_BLOCK_ELEMENTS_ELSEWHERE = 1 << 24
 
 
 @torch.no_grad()
@@ -68,7 +69,7 @@ def quantize(
     scales = torch.empty((rows.shape[0], groups, len(terms(chosen))), dtype=torch.float16, device=x.device)
     if granularity == "tensor" and rows.numel():
         scales[:] = _scales(_absmax(rows.float().view(-1), chosen), chosen)
-    block = max(1, _BLOCK_ELEMENTS // k)
+    block = max(1, (_BLOCK_ELEMENTS if x.device.type == "cpu" else _BLOCK_ELEMENTS_ELSEWHERE) // k)
     for start in range(0, rows.shape[0], block):
         part = slice(start, start + block)
         grouped = F.pad(rows[part].float(), (0, groups * width - k)).view(-1, groups, width)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packing against its definition: a row of codes is one little-endian integer."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from sw_quant.qtensor import QTensor
 from sw_quant.quantizer import quantize
 
 WIDTHS = (4, 6, 8)
+PAGE = Path(__file__).parent.parent / "docs" / "packing.md"
 
 
 def as_integer(codes: list[int], bits: int) -> bytes:
@@ -51,6 +55,14 @@ def test_every_code_at_every_place_of_a_run(bits: int) -> None:
         packed = packing.pack(codes, bits)
         assert [row.tobytes() for row in packed] == [as_integer(row, bits) for row in codes.tolist()]
         assert (packing.unpack(packed, bits) == codes).all()
+
+
+def test_the_examples_of_the_page_are_true() -> None:
+    rows = re.findall(r"^\| (\d) \| ([\d ]+) \| ([0-9a-f ]+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(rows) == 8
+    for bits, codes, expected in rows:
+        packed = packing.pack(np.array(codes.split(), np.uint8), int(bits))
+        assert packed.tobytes() == bytes.fromhex(expected)
 
 
 def test_packing_makes_a_copy_also_of_whole_bytes() -> None:
