@@ -2,7 +2,6 @@
 """`fpqvar demo`: the ten classes in float, FP6 and FP4, and the proof that golden model and engine agree."""
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,13 +34,10 @@ def demo(
     Both formats run on the golden model and on the HLS engine, compiled for simulation, side by side. Every linear
     layer's output is compared byte for byte; a difference ends the demo with exit code 1.
     """
-    import torch
-
     from sw_quant.quantize import rebuild
 
     ensure_writable(out)
     load_extension()
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))  # one core is the simulated engine's
     ticks = Ticks()
     loaded = load(MODEL)
     labels = list(range(len(loaded.class_names)))

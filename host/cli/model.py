@@ -2,6 +2,7 @@
 """From what a user asks for (model, format, recipe, backend) to a transformer and the engines that it runs on."""
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -132,6 +133,10 @@ def engines(
             f"recipe {packed.manifest.recipe.name}: ties {packed.manifest.recipe.ties!r}, but an engine rounds ties to "
             'even; quantize with ties = "even"'
         )
+    import torch
+
+    if len(backends) > 1:  # they run at the same time: leave a core to the simulated engine
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     with ExitStack() as stack:
         opened = [
             stack.enter_context(open_device(backend, family_of(packed.layers), geometry, memory_bytes=need))

@@ -4,6 +4,7 @@
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -45,48 +46,59 @@ class SimulatedDevice(Device):
     def __init__(self, info: EngineInfo, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
         self.info = info
         self.memory = Memory(memory_bytes)
+        self._lists: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._running = False
+        self._done = threading.Event()
         self._registers: Mapping[str, int] = {}
         self._failure: BaseException | None = None
 
     @abstractmethod
     def _execute(self, list_address: int, count: int) -> Mapping[str, int]:
-        """Run `count` commands and return the `out` registers by name. Called in a thread of its own."""
+        """Run `count` commands and return the `out` registers by name. Always called in the same thread."""
 
     def allocate(self, nbytes: int) -> Buffer:
         """A buffer in `memory`."""
         return _Buffer(self.memory, nbytes)
 
     def start(self, list_address: int, count: int) -> None:
-        """Run the engine in a thread."""
-        if self._thread is not None:
+        """Let the engine's thread run the list."""
+        if self._running:
             raise FpqvarError(f"{self.info.backend} engine: a run is under way; wait for it before starting another")
-        self._failure = None
-        # A daemon: a simulation that never ends must not keep the process alive after its time-out was reported.
-        self._thread = threading.Thread(target=self._work, args=(list_address, count), daemon=True)
-        self._thread.start()
+        if self._thread is None:
+            # One thread for good, because torch's own threads belong to the thread that calls it. A daemon, because a
+            # simulation that never ends must not keep the process alive after its time-out was reported.
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._running = True
+        self._done.clear()
+        self._lists.put((list_address, count))
 
-    def _work(self, list_address: int, count: int) -> None:
-        try:
-            self._registers = self._execute(list_address, count)
-        except BaseException as error:  # handed to whoever waits
-            self._failure = error
+    def _work(self) -> None:
+        while (item := self._lists.get()) is not None:
+            self._failure = None
+            try:
+                self._registers = self._execute(*item)
+            except BaseException as error:  # handed to whoever waits
+                self._failure = error
+            self._done.set()
 
     def wait(self, timeout: float = DEFAULT_TIMEOUT) -> RunResult:
-        """Wait for the thread; what it raised is raised here."""
-        if self._thread is None:
+        """Wait for the engine's thread; what it raised is raised here."""
+        if not self._running:
             raise FpqvarError(f"{self.info.backend} engine: nothing was started, so there is nothing to wait for")
-        self._thread.join(timeout)
-        if self._thread.is_alive():
+        if not self._done.wait(timeout):
             raise DeviceTimeout(
                 f"{self.info.backend} engine: not done after {timeout:g} s; allow it more time, or take a smaller run"
             )
-        self._thread = None
+        self._running = False
         if self._failure is not None:
             raise self._failure
         return RunResult.from_registers(self._registers)
 
     def close(self) -> None:
-        """Wait a little for a run that is under way."""
+        """End the thread; wait a little for a run that is under way."""
         if self._thread is not None:
+            self._lists.put(None)
             self._thread.join(CLOSE_TIMEOUT)
+            self._thread = None
