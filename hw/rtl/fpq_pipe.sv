@@ -11,16 +11,12 @@ module fpq_pipe #(
   output logic [Width-1:0] data_o
 );
 
-  logic [Cycles-1:0][Width-1:0] stages_q;
+  logic [Cycles*Width-1:0] line_q;  // the oldest on top
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      stages_q <= '0;
-    end else begin
-      for (int i = 1; i < Cycles; i++) stages_q[i] <= stages_q[i-1];
-      stages_q[0] <= data_i;
-    end
+    if (!rst_ni) line_q <= '0;
+    else line_q <= (Cycles*Width)'({line_q, data_i});
   end
-  assign data_o = stages_q[Cycles-1];
+  assign data_o = line_q[(Cycles-1)*Width+:Width];
 
 endmodule
