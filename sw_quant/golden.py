@@ -40,7 +40,7 @@ class PreparedWeight:
     """A weight decoded once for many calls: four bytes an element.
 
     Attributes:
-        units: float32 [N, K], signed magnitudes.
+        units: float32 [K, N], signed magnitudes: K first, as matrix products of few rows like it.
         steps: float32 [groups, N], scale times unit.
         group: elements of K that share a scale.
         largest: the format's largest magnitude in units.
@@ -57,7 +57,7 @@ def prepare(w: QTensor) -> PreparedWeight:
     if w.codes.ndim != 2 or w.format.kind == "dual":
         raise UsageError(f"a weight is a matrix of a plain format, not {w.format.name} {tuple(w.shape)}")
     steps = w.scales.float().mul_(2.0 ** terms(w.format)[0].unit_log2).t().contiguous()
-    return PreparedWeight(w.units()[0], steps, w.group, _largest_units(w.format)[0])
+    return PreparedWeight(w.units()[0].t().contiguous(), steps, w.group, _largest_units(w.format)[0])
 
 
 def quantize_activations(x: Tensor, a_format: str | Format, group: int, ght: bool) -> tuple[QTensor, bool]:
@@ -95,7 +95,7 @@ def linear(
 
 
 def _check(x: Tensor, w: PreparedWeight, bias: Tensor | None, group: int) -> None:
-    n, k = w.units.shape
+    k, n = w.units.shape
     if x.dtype != torch.float16 or x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != k:
         raise UsageError(f"activations are float16 [M, {k}] with M > 0, not {x.dtype} {tuple(x.shape)}")
     if min(group, k) != min(w.group, k):
@@ -114,14 +114,14 @@ def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor
     unit_values = torch.tensor([2.0**table.unit_log2 for table in terms(a.format)], device=units.device)
     steps = (a.term_scales.float() * unit_values).permute(2, 1, 0).contiguous()  # [terms, groups, M]
     limits = [_EXACT_UP_TO // (largest * w.largest) for largest in _largest_units(a.format)]
-    m, n = units.shape[1], w.units.shape[0]
+    m, n = units.shape[1], w.units.shape[1]
     y = torch.empty((m, n), dtype=torch.float16, device=units.device)
     overflow = False
     rows, columns = (m, n) if units.is_cuda else (min(m, _TILE_ROWS), min(n, _TILE_OUTPUTS // min(m, _TILE_ROWS)))
     for m0 in range(0, m, rows):
         for n0 in range(0, n, columns):
             at, to = slice(m0, m0 + rows), slice(n0, n0 + columns)
-            acc = _tile(units[:, at], steps[:, :, at], w.units[to], w.steps[:, to], a.group, limits)
+            acc = _tile(units[:, at], steps[:, :, at], w.units[:, to], w.steps[:, to], a.group, limits)
             if bias is not None:
                 acc.add_(bias[to])
             overflow |= overflows(acc)
@@ -131,28 +131,28 @@ def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor
 
 def _tile(a: Tensor, a_steps: Tensor, w: Tensor, w_steps: Tensor, group: int, limits: list[int]) -> Tensor:
     """float32 [rows, columns]: the accumulators of one tile, before the bias."""
-    k = w.shape[1]
-    acc = torch.zeros((a.shape[1], w.shape[0]), device=a.device)
+    k, columns = w.shape
+    acc = torch.zeros((a.shape[1], columns), device=a.device)
     sums, term = torch.empty_like(acc), torch.empty_like(acc)
     for g, start in enumerate(range(0, k, group)):
         part = slice(start, min(start + group, k))
         for half, limit in enumerate(limits):
-            _exact_sums(a[half][:, part], w[:, part], limit, sums)
+            _exact_sums(a[half][:, part], w[part], limit, sums)
             torch.mul(a_steps[half, g, :, None], w_steps[g], out=term)  # exact: 22 bits
             acc.add_(term.mul_(sums))
     return acc
 
 
 def _exact_sums(a: Tensor, w: Tensor, limit: int, out: Tensor) -> None:
-    """out = fp32(a w^T), rounded once, where `limit` elements of K are sure to sum exactly in single precision."""
+    """out = fp32(a w), rounded once, where `limit` elements of K are sure to sum exactly in single precision."""
     k = a.shape[1]
     if k <= limit:
-        torch.mm(a, w.t(), out=out)
+        torch.mm(a, w, out=out)
         return
     total = torch.zeros_like(out, dtype=torch.float64)
     for start in range(0, k, limit):
         part = slice(start, start + limit)
-        total.add_(torch.mm(a[:, part], w[:, part].t(), out=out))
+        total.add_(torch.mm(a[:, part], w[part], out=out))
     out.copy_(total)
 
 

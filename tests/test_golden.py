@@ -162,7 +162,7 @@ def test_an_exact_sum_is_rounded_once() -> None:
     rng = np.random.default_rng(12)
     a, w = rng.integers(100, 128, (64, 4096)), rng.integers(100, 128, (64, 4096))
     out = torch.empty(64, 64)
-    golden._exact_sums(torch.from_numpy(a).float(), torch.from_numpy(w).float(), 1000, out)
+    golden._exact_sums(torch.from_numpy(a).float(), torch.from_numpy(w).float().t(), 1000, out)
     expected = (a @ w.T).astype(np.float32)
     assert (out.numpy() == expected).all()
     careless = np.zeros((64, 64), np.float32)
