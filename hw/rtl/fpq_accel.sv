@@ -9,7 +9,7 @@ module fpq_accel
   import fpq_core_pkg::*;
   import fpq_pkg::*;
 #(
-  parameter logic [7:0] Family = 8'd1,   // number of a family_e
+  parameter int Family = 1,              // number of a family_e
   parameter int Rows = 4,                // tokens at a time; a power of two
   parameter int Columns = 8,             // output channels at a time, of each bank
   parameter int Lanes = 32,              // elements of K at a time
@@ -143,7 +143,7 @@ module fpq_accel
   input  logic [1:0]           m_axi_y_bresp
 );
 
-  localparam family_e Fam = family_e'(Family);
+  localparam family_e Fam = family_e'(8'(Family));
 
   // A group of 128 ends every 128 / Lanes cycles. Families whose scales span a row have all the time of a short row.
   localparam int GroupChunks = Lanes < 128 ? 128 / Lanes : 1;
@@ -155,7 +155,7 @@ module fpq_accel
   localparam logic [1:0] Incr = 2'b01;
   localparam logic [3:0] Cache = 4'b0011;  // bufferable, modifiable
 
-  `FPQ_REQUIRE(gen_family, Family >= 8'(FamilyFp4) && Family <= 8'(FamilyInt8),
+  `FPQ_REQUIRE(gen_family, Family >= int'(FamilyFp4) && Family <= int'(FamilyInt8),
                "fpq_accel: Family must be the number of a family of hw/spec/formats.toml")
   `FPQ_REQUIRE(gen_rows, Rows >= 1 && 2 ** $clog2(Rows) == Rows, "fpq_accel: Rows must be a power of two")
   `FPQ_REQUIRE(gen_columns, Columns >= 4 && Columns % 4 == 0 && Columns < 256,

@@ -47,7 +47,7 @@ module fpq_burst #(
   assign stop = more ? (CountLog2 + 1)'(BurstBeats) : left_q[CountLog2:0];
 
   assign burst_addr_o = {base_q, offset_q, {BeatLog2{1'b0}}};
-  assign burst_len_o  = 8'(stop - {1'b0, offset_q} - 1'b1);
+  assign burst_len_o  = 8'(stop) - 8'(offset_q) - 1'b1;
   assign burst_last_o = ~more;
   assign take = burst_valid_o & burst_ready_i;
   assign run_ready_o = ~burst_valid_o | (burst_ready_i & ~more);
