@@ -4,11 +4,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from host._generated import SECTION_BYTES
 from host.device import EngineInfo
 from host.devices.simulated import DEFAULT_MEMORY_BYTES, SimulatedDevice
+from host.memory import Memory
 from sw_quant.errors import FpqvarError, UsageError
 
 __all__ = ["CsimDevice", "load_extension"]
@@ -35,9 +34,12 @@ class CsimDevice(SimulatedDevice):
         except ValueError as error:
             raise UsageError(f"backend csim: {error}") from error
         # Zero commands: the engine only tells what it is.
-        identity = self._engine.run(np.zeros(SECTION_BYTES, np.uint8), 0, 0)
+        identity = self._engine.run(Memory(SECTION_BYTES).data, 0, 0)
         super().__init__(EngineInfo.from_registers("csim", identity), memory_bytes)
 
     def _execute(self, list_address: int, count: int) -> Mapping[str, int]:
-        registers: dict[str, int] = self._engine.run(self.memory.data, list_address, count)
+        try:
+            registers: dict[str, int] = self._engine.run(self.memory.data, list_address, count)
+        except RuntimeError as error:
+            raise FpqvarError(f"csim engine: {error}; this is a defect of the engine, please report it") from error
         return registers
