@@ -9,7 +9,7 @@ from sw_quant.errors import UsageError
 
 __all__ = ["BACKENDS", "DEFAULT_GEOMETRY", "open_device"]
 
-BACKENDS = ("golden", "csim")
+BACKENDS = ("golden", "csim", "rtl")
 DEFAULT_GEOMETRY = "large"
 
 
@@ -19,8 +19,8 @@ def open_device(backend: str, family: str, geometry: str | Geometry | None = Non
     Args:
         backend: one of `BACKENDS`.
         family: what its multipliers know: fp4, fp6, int4 or int8.
-        geometry: a name in hw/spec/boards.toml's [simulation], or for `golden` any geometry; default "large".
-        options: of the simulated devices: `memory_bytes`.
+        geometry: a name in hw/spec/boards.toml's [simulation], or for `golden` and `rtl` any geometry; default "large".
+        options: of the simulated devices: `memory_bytes`; of `rtl` more, see RtlDevice.
 
     Raises:
         UsageError: an unknown name.
@@ -41,4 +41,8 @@ def open_device(backend: str, family: str, geometry: str | Geometry | None = Non
         if not isinstance(name, str):
             raise UsageError(f"backend csim is compiled for named geometries: {', '.join(SIMULATION_GEOMETRIES)}")
         return CsimDevice(family, name, **options)
+    if backend == "rtl":
+        from host.devices.rtl import RtlDevice
+
+        return RtlDevice(family, SIMULATION_GEOMETRIES[name] if isinstance(name, str) else name, **options)
     raise UsageError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
