@@ -135,7 +135,7 @@ def _fastest(backend: str, family: str, layers: "dict[str, PackedLayer]", x: Any
 
 def _table(results: list[dict[str, Any]], rows: int) -> Table:
     table = Table(title=f"GMAC/s on VAR-d16's layers, M = {rows}, one thread of {os.cpu_count()} ({machine()['cpu']})")
-    table.add_column("backend")
+    table.add_column("backend", no_wrap=True)
     table.add_column("formats", no_wrap=True)
     for layer, (n, k) in SHAPES.items():
         table.add_column(f"{layer}\n{k}→{n}", justify="right", no_wrap=True)

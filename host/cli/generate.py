@@ -13,7 +13,7 @@ from host.cli.images import draw_sheet, save_png, to_bytes
 from host.cli.model import FLOAT, check_backend, engines, open_model, parse_classes
 from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
-from host.devices import DEFAULT_GEOMETRY
+from host.devices import BACKENDS, DEFAULT_GEOMETRY
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.files import ensure_writable
 
@@ -25,7 +25,7 @@ def generate(
     model: Annotated[str, typer.Option(help="fmnist, d16 to d36, a checkpoint, or a folder of `quantize`.")] = "fmnist",
     format: Annotated[str | None, typer.Option(help="fp4 (default), fp6, int4, int8, or float.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A shipped recipe or a .toml file, instead of --format.")] = None,
-    backend: Annotated[str | None, typer.Option(help="float, golden (default) or csim.")] = None,
+    backend: Annotated[str | None, typer.Option(help=f"float, {', '.join(BACKENDS)}; default: golden.")] = None,
     check: Annotated[str | None, typer.Option(help="A second backend that must give the same bytes.")] = None,
     classes: Annotated[str, typer.Option(help='Numbers or names, separated by commas, or "all".')] = "all",
     images_per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 1,
