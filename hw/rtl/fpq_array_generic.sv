@@ -27,6 +27,7 @@ module fpq_array_generic
   localparam int Fields = CodeBits == 4 ? 4 : CodeBits == 6 ? 3 : 2;
   localparam int FieldBits = 64 / Fields;
   localparam int Top = FieldBits * (Fields - 1);
+  localparam int Spare = 64 - FieldBits * Fields;  // bits above the top field, where products of other lanes end up
   localparam int Words = (Lanes + Fields - 1) / Fields;
 
   typedef logic [3*2**CodeBits-1:0][63:0] table_t;
@@ -100,7 +101,8 @@ module fpq_array_generic
   always_ff @(posedge clk_i) begin
     if (valid_2_q) begin
       for (int i = 0; i < Rows * Columns; i++) begin
-        accumulators_q[i] <= (first_2_q ? '0 : accumulators_q[i]) + SumBits'(signed'(dots_q[i]) >>> Top);
+        accumulators_q[i] <= (first_2_q ? '0 : accumulators_q[i])
+            + SumBits'(signed'(dots_q[i] << Spare) >>> (Top + Spare));
       end
     end
     if (last_3_q) begin
