@@ -16,7 +16,7 @@ module fpq_accel
   parameter int ActDepth = 8192,         // chunks of Rows x Lanes codes in the activation buffer; a power of two
   parameter int BusBits = 128,           // of every memory master
   parameter int Banks = 1,               // copies of the Rows x Columns x Lanes array, each with its own master
-  parameter int Spacing = 0,             // fewest cycles between two groups' ends; 0: what groups of 128 (or whole rows) need
+  parameter int Spacing = 0,             // fewest cycles between two groups' ends; 0: as groups of 128 need
   parameter int Slots = 0,               // accumulators of each output; 0: enough to hide the adder's latency
   parameter int OutWidth = 4,            // outputs that a bank drains a cycle
   parameter int Ultra = 0                // 1: activation buffer in UltraRAM

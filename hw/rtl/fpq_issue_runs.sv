@@ -23,7 +23,7 @@ module fpq_issue_runs
   logic valid_q, negative_q;
   logic [SlotWidth-1:0] tile_q;                              // row tile of the super-tile
   logic [ChunkWidth-1:0] group_q;
-  logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; the group's in the first tile; the next group's
+  logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; this and the next group's
   logic [RingAddrWidth-1:0] chunk_q, scale_q;
   logic tile_last_q, group_last_q;                           // flags of the run at hand, kept ahead
   logic step, pass_last, group_end, super_end;

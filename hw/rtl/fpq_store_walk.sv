@@ -36,7 +36,7 @@ module fpq_store_walk
 
   state_e state_q;
   store_job_t job_q;
-  logic [31:0] rows_q, block_rows_q, tile_rows_q;  // left: of the command, of the block, of the set's rows from this tile on
+  logic [31:0] rows_q, block_rows_q, tile_rows_q;  // left: of command, block, set
   logic [31:0] set_columns_q, columns_q;           // left: from the set's, the bank's tile on
   logic [63:0] block_q, tile_q, row_addr_q;        // where rows begin, without the tile's column
   logic [32:0] set_offset_q, offset_q;             // the column tile's first byte in a row: the set's, the bank's
