@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole commands against the reference: every byte of memory, and the flags.
+// Whole commands against the reference: every byte of memory, and the flags. Compiled for each build of the engine.
 #include <string>
 
 #include "machine.hpp"
+
+namespace csim {
+fpq::Registers FPQ_RUN(std::uint64_t*, std::uint64_t, std::uint64_t, std::uint32_t);
+}
 
 namespace {
 
@@ -15,7 +19,7 @@ void one(tb::Test& test, const Shape& shape) {
   const tb::GemmCase gemm = machine.add(test, shape);
   std::vector<std::uint8_t> wanted = machine.bytes;
   const tb::Flags flags = tb::gemm(gemm, wanted);
-  const fpq::Registers registers = machine.run(1);
+  const fpq::Registers registers = machine.run(csim::FPQ_RUN, 1);
   const std::string name = "m " + std::to_string(shape.m) + " n " + std::to_string(shape.n) + " k " +
                            std::to_string(shape.k) + " group " + std::to_string(shape.group) + " row_tiles " +
                            std::to_string(shape.row_tiles) + (shape.dual ? " dual" : "") + (shape.ght ? " ght" : "") +
@@ -69,17 +73,11 @@ void longest(tb::Test& test) {
   one<B>(test, {2, 32, fpq::spec::kMaxK, 32, 1, B::Family::kHasDual, false, Data::kNormal});
 }
 
-using namespace fpq::spec;
-#define FPQ_TB_GEMM(family, geometry)                                                         \
-  const tb::Registered family##geometry("gemm: " #family ", " #geometry, [](tb::Test& test) { \
-    shapes<fpq::Build<family, geometry>>(test);                                               \
-    longest<fpq::Build<family, geometry>>(test);                                              \
-  });
-FPQ_TB_GEMM(Fp4Family, SmallGeometry)
-FPQ_TB_GEMM(Fp4Family, LargeGeometry)
-FPQ_TB_GEMM(Fp6Family, SmallGeometry)
-FPQ_TB_GEMM(Fp6Family, WideGeometry)
-FPQ_TB_GEMM(Int4Family, WideGeometry)
-FPQ_TB_GEMM(Int8Family, SmallGeometry)
+#define FPQ_TEXT_OF(...) #__VA_ARGS__
+#define FPQ_TEXT(...) FPQ_TEXT_OF(__VA_ARGS__)
+
+using B = fpq::Build<fpq::spec::FPQ_FAMILY, fpq::spec::FPQ_GEOMETRY>;
+const tb::Registered test_shapes("gemm: " FPQ_TEXT(FPQ_FAMILY) ", " FPQ_TEXT(FPQ_GEOMETRY), shapes<B>);
+const tb::Registered test_longest("gemm, longest row: " FPQ_TEXT(FPQ_FAMILY) ", " FPQ_TEXT(FPQ_GEOMETRY), longest<B>);
 
 }  // namespace

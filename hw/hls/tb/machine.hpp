@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "check.hpp"
-#include "fpq/engine.hpp"
-#include "fpq/sim/memory.hpp"
+#include "fpq/build.hpp"
+#include "fpq/quantizer.hpp"
+#include "fpq/registers.hpp"
 #include "reference.hpp"
 
 namespace tb {
@@ -25,6 +26,10 @@ struct Shape {
   bool ght = false;
   Data data = Data::kNormal;
 };
+
+// Runs a list on a memory of so many 64-bit words: csim/instance.cpp, compiled for a build.
+using Run = fpq::Registers (*)(std::uint64_t* memory, std::uint64_t words, std::uint64_t list_address,
+                               std::uint32_t count);
 
 // A memory, and a list of commands at address 0.
 template <class B>
@@ -78,11 +83,10 @@ class Machine {
     return gemm;
   }
 
-  fpq::Registers run(std::uint32_t count, std::uint64_t list = 0) {
+  fpq::Registers run(Run engine, std::uint32_t count, std::uint64_t list = 0) {
     std::vector<std::uint64_t> words(bytes.size() / 8);
     std::memcpy(words.data(), bytes.data(), bytes.size());
-    const fpq::Registers registers =
-        fpq::run_list<B>(words.data(), words.data(), words.data(), list, count, fpq::sim::BoundedMemory(words.size()));
+    const fpq::Registers registers = engine(words.data(), words.size(), list, count);
     std::memcpy(bytes.data(), words.data(), bytes.size());
     return registers;
   }

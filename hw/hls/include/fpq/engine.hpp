@@ -10,26 +10,9 @@
 #include "fpq/gemm.hpp"
 #include "fpq/plan.hpp"
 #include "fpq/pragmas.hpp"
+#include "fpq/registers.hpp"
 
 namespace fpq {
-
-// The `out` registers of hw/spec/registers.toml.
-struct Registers {
-  std::uint32_t identity = 0;
-  std::uint32_t geometry = 0;
-  std::uint32_t act_depth = 0;
-  std::uint32_t status = 0;
-  std::uint32_t error_index = 0;
-  std::uint32_t flags = 0;
-  std::uint32_t overflow_index = 0;
-  std::uint32_t nonfinite_index = 0;
-  std::uint64_t busy_cycles = 0;
-  std::uint64_t compute_cycles = 0;
-  std::uint64_t load_stall_cycles = 0;
-  std::uint64_t store_stall_cycles = 0;
-  std::uint64_t read_bytes = 0;
-  std::uint64_t write_bytes = 0;
-};
 
 template <class B>
 Registers identify() {
