@@ -10,7 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_unit
-from examples.fashion_mnist.loop import Log, batches, compiled, learning_rate, mixed_precision, progress_bar
+from examples.fashion_mnist.loop import (
+    CapturedStep,
+    Log,
+    adamw,
+    batches,
+    learning_rate,
+    mixed_precision,
+    progress_bar,
+    set_rate,
+)
 from examples.fashion_mnist.store import save_tensors
 
 BATCH = 256
@@ -31,27 +40,27 @@ def train_classifier(net: nn.Module, train: Split, test: Split, path: Path, epoc
     """Train ``net`` (already on the data's device) and write it to ``path``."""
     device = train.images.device
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=0.02, fused=device.type == "cuda")
+    optimizer = adamw([{"params": net.parameters(), "weight_decay": 0.02}], device, (0.9, 0.999))
     steps = epochs * (len(train.images) // BATCH)
     order = batches(len(train.images), BATCH, seed, 0, device)
 
-    def loss_of(images: Tensor, labels: Tensor) -> Tensor:
+    def plain_step(images: Tensor, labels: Tensor) -> tuple[Tensor]:
+        optimizer.zero_grad(set_to_none=True)
         with mixed_precision(device):
-            return functional.cross_entropy(net(images).float(), labels, label_smoothing=0.05)
+            logits = net(images).float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=0.05)
+        loss.backward()
+        optimizer.step()
+        return (loss.detach(),)
 
-    step_loss = compiled(loss_of, device)
+    run_step = CapturedStep(plain_step, device)
     net.train()
     with progress_bar(log.stage) as bar:
         task = bar.add_task("", total=steps, note="")
         for step in range(steps):
             index = next(order)
-            images = _shifted(to_unit(train.images[index]), generator)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(2e-3, step / steps)
-            loss = step_loss(images, train.labels[index])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
+            set_rate(optimizer, learning_rate(2e-3, step / steps))
+            (loss,) = run_step(_shifted(to_unit(train.images[index]), generator), train.labels[index])
             if step % 100 == 0:
                 bar.update(task, completed=step, note=f"loss {loss.item():.3f}")
         bar.update(task, completed=steps)

@@ -29,18 +29,20 @@ class FeatureNet(nn.Module):
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
-        widths = (48, 96, 192, 256)
-        self.stem = nn.Conv2d(1, widths[0], 5, padding=2)
+        widths = (64, 128, 256)
+        self.stem = nn.Conv2d(4, widths[0], 3, padding=1)
         self.stages = nn.ModuleList(_Residual(width) for width in widths)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
+        )
         self.norm = nn.GroupNorm(8, widths[-1])
         self.hidden = nn.Linear(widths[-1], 192)
         self.head = nn.Linear(192, classes)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Feature maps of the four stages, then the vector before the last layer."""
-        x = self.stem(images * 2 - 1)
-        maps = []
+        """Feature maps of the stem and the three stages, then the vector before the last layer."""
+        x = self.stem(functional.pixel_unshuffle(images * 2 - 1, 2))
+        maps = [x]
         for i, stage in enumerate(self.stages):
             x = stage(x)
             maps.append(x)

@@ -16,8 +16,10 @@ from torch.nn import functional
 from examples.fashion_mnist.data import Split, to_signed
 from examples.fashion_mnist.loop import (
     Budget,
+    CapturedStep,
     Ema,
     Log,
+    adamw,
     batches,
     compiled,
     learning_rate,
@@ -27,6 +29,7 @@ from examples.fashion_mnist.loop import (
     random_state,
     restore_random_state,
     save_state,
+    set_rate,
 )
 from examples.fashion_mnist.score import exact_float32, generate_set, score_images
 from examples.fashion_mnist.store import save_tensors
@@ -113,29 +116,30 @@ class VarTrainer:
             block.dropout.p = settings.dropout  # type: ignore[union-attr,assignment]
         matrices = [p for n, p in self.model.named_parameters() if p.dim() == 2 and "emb" not in n]
         others = [p for n, p in self.model.named_parameters() if not (p.dim() == 2 and "emb" not in n)]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            betas=(0.9, 0.95), fused=device.type == "cuda",
-        )  # fmt: skip
-        self._loss = compiled(self._loss_plain, device)
-
-    def _loss_plain(self, labels: Tensor, inputs: Tensor, tokens: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            logits = self.model(labels, inputs)
-        return functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
+        groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = adamw(groups, device, (0.9, 0.95))
+        self._loss = compiled(self._plain_loss, device)
+        self._run = CapturedStep(self._step, device)
 
     def step(self, batch: TokenSet, fraction: float) -> Tensor:
         """One step of the optimizer; returns the loss in nats per token."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.settings.rate, fraction)
+        set_rate(self.optimizer, learning_rate(self.settings.rate, fraction))
         dropped = torch.rand(len(batch.labels), device=self.device) < self.settings.no_class
         labels = torch.where(dropped, self.model.config.classes, batch.labels)
-        loss = self._loss(labels, batch.inputs, batch.tokens)
+        return self._run(labels, batch.inputs, batch.tokens)[0]
+
+    def _step(self, labels: Tensor, inputs: Tensor, tokens: Tensor) -> tuple[Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(labels, inputs, tokens)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        return loss.detach()
+        return (loss.detach(),)
+
+    def _plain_loss(self, labels: Tensor, inputs: Tensor, tokens: Tensor) -> Tensor:
+        with mixed_precision(self.device):
+            logits = self.model(labels, inputs)
+        return functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
 
     @torch.no_grad()
     def surprise(self, data: TokenSet, images: int = 10_000) -> float:
@@ -181,7 +185,7 @@ def train_var(
         step, earlier = saved["step"], saved["seconds"]
     order = batches(len(train.images), settings.batch, settings.seed, step, device)
     start = last_save = last_score = time.monotonic()
-    first = step + 1
+    first = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
     with progress_bar(log.stage) as bar:
         task = bar.add_task("", total=1.0, completed=fraction, note="")
@@ -190,7 +194,7 @@ def train_var(
             batch = TokenSet(data.tokens[index], data.inputs[index], data.labels[index])
             loss = trainer.step(batch, fraction)
             step += 1
-            if step == first:  # it compiled, which is not training
+            if step == first:  # warm-up and compilation are not training
                 start = time.monotonic()
             trainer.ema.update(step)
             now = time.monotonic()

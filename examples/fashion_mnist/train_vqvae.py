@@ -15,10 +15,11 @@ from torch.nn import functional
 from examples.fashion_mnist.data import Split, to_signed
 from examples.fashion_mnist.loop import (
     Budget,
+    CapturedStep,
     Ema,
     Log,
+    adamw,
     batches,
-    compiled,
     learning_rate,
     load_state,
     mixed_precision,
@@ -26,6 +27,7 @@ from examples.fashion_mnist.loop import (
     random_state,
     restore_random_state,
     save_state,
+    set_rate,
 )
 from examples.fashion_mnist.nets import Discriminator, FeatureNet, hinge, perceptual_loss
 from examples.fashion_mnist.quantizer import TrainingQuantizer
@@ -57,84 +59,87 @@ class VqvaeSettings:
 
 
 class VqvaeTrainer:
-    """Model, optimizers and averages of one run."""
+    """Model, optimizers and averages of one run.
+
+    On a GPU, encoder and decoder run in a bfloat16 working copy of the weights, refreshed before every step.
+    """
 
     def __init__(self, config: VqvaeConfig, settings: VqvaeSettings, features: FeatureNet, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device, self.features = settings, device, features.requires_grad_(False)
+        self.settings, self.device = settings, device
+        self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self.features = copy.deepcopy(features).requires_grad_(False).to(self.dtype)
         self.model = Vqvae(config).to(device)
-        nn.init.normal_(self.model.quantize.embedding.weight, std=0.3)
+        self.codebook = self.model.quantize.embedding.weight
+        nn.init.normal_(self.codebook, std=0.3)
+        self.working = copy.deepcopy(self.model).to(self.dtype)
         self.quantizer = TrainingQuantizer(self.model.quantize).to(device)
         self.discriminator = Discriminator().to(device)
         self.ema = Ema(self.model, copy.deepcopy(self.model), settings.decay)
-        fused = device.type == "cuda"
-        codebook = self.model.quantize.embedding.weight
-        rest = [p for p in self.model.parameters() if p is not codebook]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": rest, "weight_decay": 1e-4}, {"params": [codebook], "weight_decay": 0.0}],
-            betas=(0.9, 0.99), fused=fused,
-        )  # fmt: skip
-        self.critic_optimizer = torch.optim.AdamW(
-            self.discriminator.parameters(), betas=(0.5, 0.9), weight_decay=1e-4, fused=fused
-        )
-        self._decode = compiled(self._decode_plain, device)
-        self._distance = compiled(self._distance_plain, device)
-        self._verdict = compiled(self._verdict_plain, device)
-        self._critic_loss = compiled(self._critic_loss_plain, device)
-        self.usage = torch.full((config.vocabulary,), 1.0, device=device)
+        pairs = zip(self.model.named_parameters(), self.working.parameters(), strict=True)
+        self.copies = [(mine, copied) for (name, mine), copied in pairs if not name.startswith("quantize.")]
+        rest = [p for p in self.model.parameters() if p is not self.codebook]
+        groups = [{"params": rest, "weight_decay": 1e-4}, {"params": [self.codebook], "weight_decay": 0.0}]
+        self.optimizer = adamw(groups, device, (0.9, 0.99))
+        critic = [{"params": self.discriminator.parameters(), "weight_decay": 1e-4}]
+        self.critic_optimizer = adamw(critic, device, (0.5, 0.9))
+        self.usage = torch.ones(config.vocabulary, device=device)
+        self.strength = torch.zeros((), device=device)  # of the adversarial gradient, at present
+        self._run = CapturedStep(self._step, device)
 
-    def _decode_plain(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        with mixed_precision(self.device):
-            latents = self.model.encode(images)
-            with torch.autocast(self.device.type, enabled=False):
-                quantized = self.quantizer(latents)
-            decoded = self.model.decoder(self.model.post_quant_conv(quantized.latents))
-        return decoded.float(), quantized.loss, quantized.tokens, quantized.vectors
+    def step(self, images: Tensor, fraction: float) -> tuple[Tensor, ...]:
+        """One step of both optimizers; returns the image loss, the codebook's loss, and the vectors quantized."""
+        set_rate(self.optimizer, learning_rate(self.settings.rate, fraction))
+        set_rate(self.critic_optimizer, learning_rate(self.settings.rate * 0.4, fraction))
+        begun = fraction >= self.settings.adversarial_from
+        self.strength.fill_(self.settings.adversarial if begun else 0.0)
+        return self._run(images)
 
-    def _distance_plain(self, decoded: Tensor, images: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            likeness = perceptual_loss(self.features, (decoded + 1) / 2, (images + 1) / 2)
-        pixels = functional.l1_loss(decoded, images) + 2 * functional.mse_loss(decoded, images)
-        return pixels + self.settings.perceptual * likeness
+    def _step(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        for optimizer in (self.optimizer, self.critic_optimizer):
+            optimizer.zero_grad(set_to_none=True)
+        mine, copies = [m for m, _ in self.copies], [c for _, c in self.copies]
+        for copied in copies:
+            copied.grad = None
+        with torch.no_grad():
+            torch._foreach_copy_(copies, mine)
 
-    def _verdict_plain(self, decoded: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            return -self.discriminator(decoded).float().mean()
+        quantized = self.quantizer(self.working.encode(images.to(self.dtype)))
+        hidden = self.working.post_quant_conv(quantized.latents.to(self.dtype))
+        decoded = self.working.decoder(hidden).float()
 
-    def _critic_loss_plain(self, real: Tensor, fake: Tensor) -> Tensor:
-        with mixed_precision(self.device):
-            return hinge(self.discriminator(real), self.discriminator(fake))
-
-    def step(self, images: Tensor, fraction: float) -> tuple[Tensor, Tensor, Tensor]:
-        """One step of the optimizers; returns the image loss, the codebook's loss, and the vectors quantized."""
-        for optimizer, share in ((self.optimizer, 1.0), (self.critic_optimizer, 0.4)):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.settings.rate * share, fraction)
-        decoded, code_loss, tokens, vectors = self._decode(images)
         shown = decoded.detach().requires_grad_(True)
         distance = self._distance(shown, images)
         (gradient,) = torch.autograd.grad(distance, shown)
-        adversarial = self.settings.adversarial > 0 and fraction >= self.settings.adversarial_from
-        if adversarial:
+        if self.settings.adversarial > 0:
             # Both gradients meet at the image, where their norms can be set against each other at no extra cost.
-            (push,) = torch.autograd.grad(self._verdict(shown), shown)
-            gradient = gradient + push * (self.settings.adversarial * gradient.norm() / push.norm().clamp_min(1e-12))
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward([decoded, code_loss], [gradient, torch.ones_like(code_loss)])
+            with mixed_precision(self.device):
+                verdict = -self.discriminator(shown).float().mean()
+            (push,) = torch.autograd.grad(verdict, shown)
+            gradient = gradient + push * (self.strength * gradient.norm() / push.norm().clamp_min(1e-12))
+        torch.autograd.backward([decoded, quantized.loss], [gradient, torch.ones_like(quantized.loss)])
+        for own, copied in self.copies:
+            own.grad = copied.grad.float() if copied.grad is not None else None
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
-        if self.settings.adversarial > 0 and fraction >= self.settings.adversarial_from - 0.05:
-            self.critic_optimizer.zero_grad(set_to_none=True)
-            self._critic_loss(images, shown.detach()).backward()
+
+        if self.settings.adversarial > 0:
+            with mixed_precision(self.device):
+                critic_loss = hinge(self.discriminator(images), self.discriminator(shown.detach()))
+            critic_loss.backward()
             self.critic_optimizer.step()
-        self._count(tokens)
-        return distance.detach(), code_loss.detach(), vectors
+        self._count(quantized.tokens)
+        return distance.detach(), quantized.loss.detach(), quantized.vectors
+
+    def _distance(self, decoded: Tensor, images: Tensor) -> Tensor:
+        pixels = functional.l1_loss(decoded, images) + 2 * functional.mse_loss(decoded, images)
+        unit = [((value + 1) / 2).to(self.dtype) for value in (decoded, images)]
+        return pixels + self.settings.perceptual * perceptual_loss(self.features, *unit)
 
     def _count(self, tokens: Tensor) -> None:
-        hits = torch.zeros_like(self.usage).scatter_add_(
-            0, tokens.flatten(), torch.ones((), device=self.device).expand(tokens.numel())
-        )
-        self.usage.lerp_(hits * (len(self.usage) / tokens.numel()), 0.02)  # 1.0 = used as often as the average code
+        flat = tokens.flatten()
+        hits = torch.zeros_like(self.usage).scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
+        self.usage.lerp_(hits * (len(self.usage) / len(flat)), 0.02)  # 1.0 = used as often as the average code
 
     @torch.no_grad()
     def revive(self, vectors: Tensor) -> int:
@@ -143,11 +148,10 @@ class VqvaeTrainer:
         if len(dead):
             pool = vectors.flatten(0, 1)
             chosen = pool[torch.randint(len(pool), (len(dead),), device=self.device)]
-            weight = self.model.quantize.embedding.weight
-            weight[dead] = chosen
+            self.codebook[dead] = chosen
             self.ema.average.get_parameter("quantize.embedding.weight")[dead] = chosen
             for moment in ("exp_avg", "exp_avg_sq"):
-                self.optimizer.state[weight][moment][dead] = 0
+                self.optimizer.state[self.codebook][moment][dead] = 0
             self.usage[dead] = 1.0
         return len(dead)
 
@@ -199,14 +203,14 @@ def train_vqvae(
         step, earlier = saved["step"], saved["seconds"]
     order = batches(len(train.images), settings.batch, settings.seed, step, device)
     start = last_save = last_score = time.monotonic()
-    first = step + 1
+    first = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
     with progress_bar(log.stage) as bar:
         task = bar.add_task("", total=1.0, completed=fraction, note="")
         while fraction < 1:
             loss, code_loss, vectors = trainer.step(to_signed(train.images[next(order)]), fraction)
             step += 1
-            if step == first:  # it compiled, which is not training
+            if step == first:  # warm-up and compilation are not training
                 start = time.monotonic()
             trainer.ema.update(step)
             if fraction < 0.8 and step % (50 if step < 1000 else 250) == 0:
