@@ -15,6 +15,7 @@ from host.cli import main
 from host.cli.draw import image_seed
 from host.cli.images import draw_sheet
 from host.cli.model import parse_classes
+from host.command import Gemm
 from host.devices import csim
 from host.tandem import Tandem
 from sw_quant.errors import FpqvarError, UsageError
@@ -151,6 +152,47 @@ def test_own_recipe_file(run: Run, tmp_path: Path) -> None:
     assert report["manifest"]["recipe"]["fc1"]["group"] == 32
 
 
+# demo
+
+
+def test_demo_draws_three_rows_and_proves_bit_exactness(run: Run, tmp_path: Path) -> None:
+    code, stdout, stderr = run("demo", "--out", tmp_path)
+    assert code == 0, stderr
+    assert '"bit_exact": {"fp4": true, "fp6": true}' in stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["bit_exact"] == {"fp4": True, "fp6": True}
+    for format, order in (("fp6", ["golden", "csim"]), ("fp4", ["csim", "golden"])):
+        engines = report["runs"][format]["engines"]
+        assert [engine["backend"] for engine in engines] == order
+        assert [engine["calls"] for engine in engines] == [24, 24]
+        assert engines[0]["layer_sha256"] == engines[1]["layer_sha256"]
+        counters = engines[order.index("csim")]["counters"]
+        assert counters["compute_cycles"] > 0
+        assert counters["read_bytes"] > 0
+    assert np.array(Image.open(tmp_path / "sheet.png")).shape[0] > 3 * 96
+
+
+def test_demo_fails_when_an_engine_is_wrong_by_one_bit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = csim.CsimDevice._execute
+
+    def wrong(self: csim.CsimDevice, list_address: int, count: int) -> Any:
+        registers = execute(self, list_address, count)
+        gemm = Gemm.decode(self.memory.data[list_address : list_address + 128].tobytes())
+        if self.info.family == "fp6" and gemm.m == 54:  # the last scale: three images, with class and without
+            self.memory.data[gemm.y_address] ^= 1
+        return registers
+
+    monkeypatch.setattr(csim.CsimDevice, "_execute", wrong)
+    result = run("demo", "--out", tmp_path)
+    refused(result, 1, "golden model and engine differ", "report.json")
+    assert '"bit_exact": {"fp4": true, "fp6": false}' in result[1]
+    report = json.loads((tmp_path / "report.json").read_text())
+    found = report["runs"]["fp6"]["first_difference"]
+    assert (found["layer"], found["call"], found["row"], found["column"]) == ("0.mat_qkv", 2, 0, 0)
+
+
 # Bad input: one message with the value and the remedy, exit code 2 for usage, 1 for failure, no output folder touched.
 
 
@@ -270,6 +312,14 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_it(
     monkeypatch.setattr(sys, "argv", ["fpqvar", "generate", "--out", str(tmp_path), "--debug"])
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_ctrl_c_is_no_traceback(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LOAD, interrupted, raising=False)
+    refused(run("generate", "--out", tmp_path), 130)
 
 
 def test_help_and_version(run: Run) -> None:
