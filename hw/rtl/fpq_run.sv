@@ -64,6 +64,7 @@ module fpq_run
 
   state_e state_q;
   logic running_q;                              // a run is on, so Flush ends in Done
+  logic flush_q;
   logic [$clog2(FlushCycles)-1:0] wait_q;
   logic [31:0] retired_q, left_q;               // commands that are complete, that are not
   logic [TagWidth-1:0] under_way_q;
@@ -107,13 +108,13 @@ module fpq_run
 
   always_ff @(posedge clk_i) begin
     fetch_start_o <= 1'b0;
-    core_rst_no   <= state_q != Flush;
+    flush_q       <= state_q == Flush;
     stop_o        <= state_q == Stop || state_q == Drain;
     if (!rst_ni) begin
       state_q   <= Flush;
       running_q <= 1'b0;
       wait_q    <= '0;
-      core_rst_no <= 1'b0;
+      flush_q   <= 1'b1;
       status_o    <= ErrOk;
       error_index_o <= '0;
     end else begin
@@ -159,6 +160,7 @@ module fpq_run
     end
   end
 
+  assign core_rst_no = rst_ni & ~flush_q;
   assign busy_o = running_q;
   assign done_o = state_q == Done;
 
