@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """All benches: which design, with which parameters, under which simulator."""
 
-from host._generated import FAMILIES
+import json
+from dataclasses import asdict
+
+from host._generated import FAMILIES, Geometry
 from sim.runner import Bench
 from sw_quant._generated import FORMATS
 
@@ -36,6 +39,14 @@ def _prologue(family: str, words: int, lanes: int) -> Bench:
     return Bench(f"prologue-{family}-{words}-{lanes}", "fpq_prologue", "test_prologue", parameters, "verilator", environment)
 
 
+def _accelerator(family: str, geometry: Geometry) -> Bench:
+    size = asdict(geometry)
+    names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth", "bus_bits": "BusBits"}
+    parameters = {"Family": FAMILIES[family].id, "Banks": geometry.banks} | {names[k]: size[k] for k in names}
+    environment = {"FAMILY": family, "GEOMETRY": json.dumps(size)}
+    return Bench(f"accel-{family}", "fpq_accel", "test_accel", parameters, "verilator", environment)
+
+
 BENCHES = [
     Bench("align", "fpq_align", "test_align"),
     _scale("e2m1", "dual4"),
@@ -46,6 +57,11 @@ BENCHES = [
     _search("fp6", 5, 4, offset=1),
     _search("int8", 7, 2, twos=1),
     *(_hadamard(words) for words in (4, 8, 16, 32)),
+    # Whole accelerators, each other in all that a build can vary.
+    _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128)),
+    _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
+    _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
+    _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),
     _prologue("fp4", 8, 32),
     _prologue("fp4", 32, 128),
     _prologue("fp6", 8, 32),

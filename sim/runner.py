@@ -21,7 +21,7 @@ __all__ = ["BUILD", "RTL", "Bench", "Outcome", "prepare_environment", "run"]
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "hw" / "rtl"
 BUILD = ROOT / "build" / "sim"
-PACKAGES = [RTL / "fpq_pkg.sv", RTL / "fpq_prologue_pkg.sv"]
+PACKAGES = [RTL / "fpq_pkg.sv", *sorted(set(RTL.glob("*_pkg.sv")) - {RTL / "fpq_pkg.sv"})]
 
 
 @dataclass(frozen=True)

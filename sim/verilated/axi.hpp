@@ -92,7 +92,7 @@ class ReadSlave {
     if (pins_.rvalid && !took_data_) return;  // an offer stands until it is taken
     pins_.rvalid = 0;
     if (bursts_.empty() || bursts_.front().ready > cycle || random.chance(timing.stall_threshold)) return;
-    if (memory.ready(bus_bytes_)) offer(memory);
+    if (memory.ready(bus_bytes_) && !(fault.hits(beats_) && fault.response == Response::kNever)) offer(memory);
   }
 
  private:
@@ -203,7 +203,7 @@ class WriteSlave {
     burst.address += bus_bytes_;
     if (--burst.left != 0) return;
     bursts_.pop_front();
-    finished_ = true;
+    finished_ = !(fault.hits(count_) && fault.response == Response::kNever);
     finished_answer_ = fault.hits(count_) ? fault.response : failed_ ? Response::kDecodeError : Response::kOkay;
     failed_ = false;
     ++count_;
