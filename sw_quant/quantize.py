@@ -21,7 +21,7 @@ from .errors import FpqvarError
 from .hadamard import hadamard_fold_weight, signs
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, new_manifest
 from .quantizer import quantize
-from .recipe import Recipe
+from .recipe import LAYER_KINDS, Recipe
 from .var import LinearLayer, Var, VarConfig, Vqvae
 from .var.config import from_dict, to_dict
 
@@ -164,7 +164,7 @@ def rebuild(packed: PackedModel, device: torch.device | str = "cpu") -> Var:
     own = {f"blocks.{block}.{key}" for block in range(config.depth) for key in _LINEAR_KEYS}
     _assign(var, packed.floats, own, device, "model.safetensors")
     _assign(vqvae, packed.vqvae, set(), device, "vqvae.safetensors")
-    missing = var.linear_layers().keys() ^ packed.layers.keys()
+    missing = {f"{block}.{kind}" for block in range(config.depth) for kind in LAYER_KINDS} ^ packed.layers.keys()
     if missing:
         raise FpqvarError(
             f"manifest.json: layers do not fit the model: {', '.join(sorted(missing))}; quantize it again"

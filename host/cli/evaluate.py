@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fpqvar evaluate`: image quality of several recipes side by side."""
 
+import copy
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -130,7 +131,7 @@ def _score(
     from sw_quant.quantize import rebuild
 
     if recipe is None:
-        var = loaded.var.to(device)
+        var = copy.deepcopy(loaded.var).to(device)  # the other recipes start from the model as it was loaded
         var.vqvae.to(device)
     else:
         packed = pack(loaded, run.model, recipe, ticks)
