@@ -11,13 +11,13 @@ from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_unit
 from examples.fashion_mnist.loop import (
+    Bar,
     CapturedStep,
     Log,
     adamw,
     batches,
     learning_rate,
     mixed_precision,
-    progress_bar,
     set_rate,
 )
 from examples.fashion_mnist.store import save_tensors
@@ -55,15 +55,13 @@ def train_classifier(net: nn.Module, train: Split, test: Split, path: Path, epoc
 
     run_step = CapturedStep(plain_step, device)
     net.train()
-    with progress_bar(log.stage) as bar:
-        task = bar.add_task("", total=steps, note="")
+    with Bar(log.stage) as bar:
         for step in range(steps):
             index = next(order)
             set_rate(optimizer, learning_rate(2e-3, step / steps))
             (loss,) = run_step(_shifted(to_unit(train.images[index]), generator), train.labels[index])
-            if step % 100 == 0:
-                bar.update(task, completed=step, note=f"loss {loss.item():.3f}")
-        bar.update(task, completed=steps)
+            if step % 100 == 0 or step == steps - 1:
+                bar.show((step + 1) / steps, loss)
     net.eval()
     save_tensors(path, net.state_dict())
     log.write(epochs=epochs, loss=loss.item(), test_accuracy=accuracy(net, test), train_accuracy=accuracy(net, train))

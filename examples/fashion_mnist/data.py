@@ -69,7 +69,9 @@ def load(folder: Path, split: str) -> Split:
     images = torch.tensor(_read_idx(folder / f"{split}-images-idx3-ubyte.gz", 0x803))
     labels = torch.tensor(_read_idx(folder / f"{split}-labels-idx1-ubyte.gz", 0x801))
     if len(images) != len(labels):
-        raise FpqvarError(f"{folder}: {len(images)} images but {len(labels)} labels of '{split}'; fetch the files again")
+        raise FpqvarError(
+            f"{folder}: {len(images)} images but {len(labels)} labels of '{split}'; fetch the files again"
+        )
     return Split(functional.pad(images, (2, 2, 2, 2))[:, None], labels.long())
 
 

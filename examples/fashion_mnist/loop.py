@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from sw_quant.errors import FpqvarError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,16 @@ def learning_rate(peak: float, fraction: float, warm_up: float = 0.03, floor: fl
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-class Ema:
+class Ema(Generic[Net]):
     """Exponentially averaged parameters of ``source``, kept in ``average`` (buffers are copied)."""
 
-    def __init__(self, source: nn.Module, average: nn.Module, decay: float) -> None:
+    def __init__(self, source: Net, average: Net, decay: float) -> None:
         self.decay = decay
-        self.average = average.requires_grad_(False).eval()
+        self.average = average
+        average.requires_grad_(False).eval()
         average.load_state_dict(source.state_dict())
-        pairs = [(a, p) for a, p in zip(average.parameters(), source.parameters(), strict=True)]
-        self._averages, self._parameters = [a for a, _ in pairs], [p for _, p in pairs]
+        self._averages: list[Tensor] = list(average.parameters())
+        self._parameters: list[Tensor] = list(source.parameters())
         self._buffers = list(zip(average.buffers(), source.buffers(), strict=True))
 
     @torch.no_grad()
@@ -91,7 +92,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
     torch.save(state, aside)
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 def load_state(path: Path, device: torch.device, settings: str) -> dict[str, Any] | None:
@@ -105,7 +106,7 @@ def load_state(path: Path, device: torch.device, settings: str) -> dict[str, Any
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     if state.get("settings") != settings:
         raise FpqvarError(
-            f"{path}: was written by a run with other settings ({state.get('settings')}); remove the file to start afresh"
+            f"{path}: belongs to a run with other settings ({state.get('settings')}); remove it to start afresh"
         )
     return state
 
@@ -205,8 +206,23 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-def progress_bar(label: str) -> Progress:
-    """A bar that also shows the latest loss."""
-    return Progress(
-        TextColumn(label), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn()
-    )
+class Bar:
+    """A progress bar that also shows the latest loss."""
+
+    SCALE = 10_000
+
+    def __init__(self, label: str) -> None:
+        columns = (BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn())
+        self._progress = Progress(TextColumn(label), *columns)
+        self._task = self._progress.add_task("", total=self.SCALE, note="")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, fraction: float, loss: Tensor) -> None:
+        """How far the run is, from 0 to 1."""
+        self._progress.update(self._task, completed=int(fraction * self.SCALE), note=f"loss {loss.item():.4f}")

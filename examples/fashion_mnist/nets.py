@@ -7,6 +7,8 @@ seen the same training images and labels, though, so the two networks' features 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,9 +34,7 @@ class FeatureNet(nn.Module):
         widths = (64, 128, 256)
         self.stem = nn.Conv2d(4, widths[0], 3, padding=1)
         self.stages = nn.ModuleList(_Residual(width) for width in widths)
-        self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.norm = nn.GroupNorm(8, widths[-1])
         self.hidden = nn.Linear(widths[-1], 192)
         self.head = nn.Linear(192, classes)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores: the Fréchet distance of reconstructions and of generated images to the test set, and class accuracy."""
+"""Scores of reconstructions and of generated images, and whether the latter are copies of training images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from examples.fashion_mnist.data import to_signed, to_unit
-from sw_quant.evaluation.classifier import FashionClassifier
-from sw_quant.evaluation.frechet import Statistics, frechet_distance
+from examples.fashion_mnist.data import Split, to_signed
+from sw_quant.evaluation.scorer import Score, Scorer
 from sw_quant.var.transformer import Var
 from sw_quant.var.vqvae import Vqvae
 
@@ -29,48 +28,33 @@ def exact_float32() -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def to_bytes(images: Tensor) -> Tensor:
-    """Images in [0, 1] as they are stored, in 256 steps."""
-    return (images * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-@torch.no_grad()
-def classify(images: Tensor, classifier: FashionClassifier) -> tuple[Tensor, Tensor]:
-    """Classes ``[N]`` and features ``[N, 128]`` of uint8 images."""
-    parts = [classifier.classify(to_unit(batch)) for batch in images.split(BATCH)]
-    return torch.cat([classes for classes, _ in parts]), torch.cat([features for _, features in parts])
-
-
-@torch.no_grad()
-def reconstruction_distance(
-    vqvae: nn.Module, images: Tensor, classifier: FashionClassifier, reference: Statistics
-) -> float:
-    """Fréchet distance of ``vqvae``'s reconstructions of uint8 ``images`` to ``reference``."""
-    assert isinstance(vqvae, Vqvae)
+def score_reconstructions(vqvae: Vqvae, split: Split, scorer: Scorer) -> Score:
+    """Score ``split``'s images after their way through the codebook."""
     with exact_float32():
-        rebuilt = torch.cat(
-            [to_bytes((vqvae.reconstruct(to_signed(batch)) + 1) / 2) for batch in images.split(BATCH)]
-        )
-        return frechet_distance(Statistics.of(classify(rebuilt, classifier)[1]), reference)
+        rebuilt = [(vqvae.reconstruct(to_signed(batch)) + 1) / 2 for batch in split.images.split(BATCH)]
+        return scorer.score(torch.cat(rebuilt), split.labels.tolist())
 
 
-@torch.no_grad()
 def generate_set(var: Var, per_class: int, seed: int, cfg: float, top_k: int, top_p: float) -> tuple[Tensor, Tensor]:
-    """``per_class`` images of every class (uint8, ``[N, 1, S, S]``), and their labels."""
+    """``per_class`` images of every class, ``[N, 1, S, S]`` in [0, 1], and their labels."""
     labels = torch.arange(var.config.classes, device=var.lvl_1L.device).repeat(per_class)
-    images = [
-        to_bytes(var.generate(batch, seed=seed + i, cfg=cfg, top_k=top_k, top_p=top_p))
-        for i, batch in enumerate(labels.split(BATCH))
-    ]
+    with exact_float32():
+        images = [
+            var.generate(batch, seed=seed + i, cfg=cfg, top_k=top_k, top_p=top_p)
+            for i, batch in enumerate(labels.split(BATCH))
+        ]
     return torch.cat(images), labels
 
 
-@torch.no_grad()
-def score_images(
-    images: Tensor, labels: Tensor, classifier: FashionClassifier, reference: Statistics
-) -> tuple[float, float]:
-    """Class accuracy, and Fréchet distance to ``reference``, of uint8 images."""
+def score_generated(images: Tensor, labels: Tensor, scorer: Scorer) -> Score:
+    """Score generated images."""
     with exact_float32():
-        classes, features = classify(images, classifier)
-    accuracy = float((classes == labels).double().mean())
-    return accuracy, frechet_distance(Statistics.of(features), reference)
+        return scorer.score(images, labels.tolist())
+
+
+def nearest_distances(images: Tensor, others: Tensor) -> Tensor:
+    """Root mean square difference of each of ``images`` to its nearest among ``others``, both in [0, 1]; ``[N]``."""
+    with exact_float32():
+        known = others.flatten(1)
+        nearest = [torch.cdist(batch.flatten(1), known).amin(dim=1) for batch in images.split(BATCH)]
+    return torch.cat(nearest).div(known.shape[1] ** 0.5)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import shutil
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +13,27 @@ import torch
 import typer
 
 from examples.fashion_mnist.classifiers import train_classifier
-from examples.fashion_mnist.data import DEBIAN_FOLDER, Split, load
+from examples.fashion_mnist.data import CLASS_NAMES, DEBIAN_FOLDER, Split, load, to_unit
 from examples.fashion_mnist.loop import Budget, Log
 from examples.fashion_mnist.nets import FeatureNet
-from examples.fashion_mnist.score import classify, exact_float32, generate_set, score_images
+from examples.fashion_mnist.score import (
+    exact_float32,
+    generate_set,
+    nearest_distances,
+    score_generated,
+    score_reconstructions,
+)
 from examples.fashion_mnist.store import load_into, save_tensors
 from examples.fashion_mnist.train_var import VarSettings, train_var
 from examples.fashion_mnist.train_vqvae import VqvaeSettings, train_vqvae
+from host.cli.images import draw_sheet, save_png, to_bytes
 from sw_quant.errors import FpqvarError
-from sw_quant.evaluation.classifier import FashionClassifier
-from sw_quant.evaluation.frechet import Statistics, frechet_distance
-from sw_quant.var.config import PRESETS
+from sw_quant.evaluation.classifier import FashionClassifier, load_classifier
+from sw_quant.evaluation.frechet import Statistics
+from sw_quant.evaluation.scorer import Scorer
+from sw_quant.files import new_folder
+from sw_quant.var.checkpoint import load_model
+from sw_quant.var.config import PRESETS, to_dict
 from sw_quant.var.transformer import Var
 from sw_quant.var.vqvae import Vqvae
 
@@ -37,6 +49,7 @@ LimitOption = Annotated[int, typer.Option(help="Use only so many images of each 
 
 OUT = Path("out/fashion_mnist")
 CONFIG = PRESETS["fmnist"]
+SHEET_COLUMNS = 10
 
 
 def _device(name: str) -> torch.device:
@@ -52,18 +65,6 @@ def _splits(folder: Path, device: torch.device, limit: int) -> tuple[Split, Spli
     parts = [load(folder, name).to(device) for name in ("train", "t10k")]
     train, test = (Split(part.images[:limit], part.labels[:limit]) for part in parts) if limit else parts
     return train, test
-
-
-def _classifier(out: Path, device: torch.device) -> FashionClassifier:
-    classifier = FashionClassifier()
-    load_into(classifier, out / "classifier.safetensors", device)
-    return classifier
-
-
-def _scorer(out: Path, test: Split, device: torch.device) -> tuple[FashionClassifier, Statistics]:
-    classifier = _classifier(out, device)
-    with exact_float32():
-        return classifier, Statistics.of(classify(test.images, classifier)[1])
 
 
 def _vqvae(out: Path, device: torch.device) -> Vqvae:
@@ -88,18 +89,17 @@ def classifier(
     log = Log(out / "log.jsonl", "classifier")
     path = out / "classifier.safetensors"
     train_classifier(FashionClassifier().to(where), train, test, path, epochs, seed, log)
-    net = _classifier(out, where)  # as stored, in float16
+    net = load_classifier(path).to(where)  # as stored, in float16
+    tensors: dict[str, torch.Tensor] = {}
     with exact_float32():
-        found = {name: classify(split.images, net) for name, split in (("train", train), ("test", test))}
-    statistics = {name: Statistics.of(features) for name, (_, features) in found.items()}
-    tensors = {}
-    for name, value in statistics.items():
-        tensors |= {f"{name}.mean": value.mean, f"{name}.cov": value.cov, f"{name}.count": torch.tensor(value.count)}
-    save_tensors(out / "reference.safetensors", tensors, dtype=None)
-    log.write(
-        test_accuracy=float((found["test"][0] == test.labels).double().mean()),
-        train_to_test_distance=frechet_distance(statistics["train"], statistics["test"]),
-    )
+        for name, split in (("train", train), ("test", test)):
+            parts = [net.features(to_unit(images)) for images in split.images.split(1000)]
+            value = Statistics.of(torch.cat(parts))
+            tensors |= {f"{name}.mean": value.mean, f"{name}.cov": value.cov}
+            tensors |= {f"{name}.count": torch.tensor(value.count)}
+        save_tensors(out / "reference.safetensors", tensors, dtype=None)
+        found = Scorer(out, where).score(to_unit(train.images), train.labels.tolist())
+    log.write(stored_train_accuracy=found.class_accuracy, train_to_test_distance=found.frechet_distance)
 
 
 @app.command()
@@ -138,11 +138,9 @@ def vqvae(
     train, test = _splits(data, where, limit)
     net = FeatureNet()
     load_into(net, out / "features.safetensors", where)
-    settings = VqvaeSettings(
-        seed=seed, batch=batch, rate=rate, perceptual=perceptual, adversarial=adversarial
-    )
+    settings = VqvaeSettings(seed=seed, batch=batch, rate=rate, perceptual=perceptual, adversarial=adversarial)
     budget, log = Budget(steps, minutes), Log(out / "log.jsonl", "vqvae")
-    train_vqvae(CONFIG.vqvae, settings, budget, train, test, net, _scorer(out, test, where), out, log)
+    train_vqvae(CONFIG.vqvae, settings, budget, train, test, net, Scorer(out, where), out, log)
 
 
 @app.command()
@@ -164,7 +162,7 @@ def var(
     train, test = _splits(data, where, limit)
     settings = VarSettings(seed=seed, batch=batch, rate=rate, dropout=dropout)
     budget, log = Budget(steps, minutes), Log(out / "log.jsonl", "var")
-    scorer = _scorer(out, test, where)
+    scorer = Scorer(out, where)
     train_var(CONFIG, settings, budget, train, test, _vqvae(out, where), scorer, out, log, preview)
 
 
@@ -172,30 +170,57 @@ def var(
 def score(
     data: DataOption = DEBIAN_FOLDER,
     out: OutOption = OUT,
-    per_class: Annotated[int, typer.Option(help="Images of each class, for each setting.")] = 1000,
-    cfg: Annotated[list[float], typer.Option(help="Guidance; give it several times to compare.")] = [3.0],  # noqa: B006
+    per_class: Annotated[int, typer.Option(min=2, help="Images of each class, for each setting.")] = 1000,
+    cfg: Annotated[list[float], typer.Option(help="Guidance; give it several times to compare.")] = [2.0],  # noqa: B006
     top_k: Annotated[list[int], typer.Option(help="Top-k; 0 is off.")] = [0],  # noqa: B006
     top_p: Annotated[list[float], typer.Option(help="Top-p; 0 is off.")] = [0.0],  # noqa: B006
-    seed: SeedOption = 0,
+    seed: Annotated[list[int], typer.Option(help="Give it several times to see the spread.")] = [0],  # noqa: B006
     device: DeviceOption = "auto",
+    limit: LimitOption = 0,
 ) -> None:
-    """Score generated images for every combination of guidance, top-k and top-p."""
+    """Score generated images for every combination of the settings, and the VQVAE's reconstructions."""
     where = _device(device)
-    _, test = _splits(data, where, 0)
+    train, test = _splits(data, where, limit)
     model = Var(CONFIG, _vqvae(out, where))
     load_into(model, out / "var.safetensors", where)
-    scorer = _scorer(out, test, where)
-    log = Log(out / "log.jsonl", "score")
-    for guidance in cfg:
-        for k in top_k:
-            for p in top_p:
-                with exact_float32():
-                    images, labels = generate_set(model, per_class, seed, guidance, k, p)
-                accuracy, distance = score_images(images, labels, *scorer)
-                log.write(
-                    cfg=guidance, top_k=k, top_p=p, seed=seed, generated=len(images), accuracy=accuracy,
-                    distance=distance,
-                )  # fmt: skip
+    scorer, log = Scorer(out, where), Log(out / "log.jsonl", "score")
+    rebuilt = score_reconstructions(model.vqvae, test, scorer)
+    known = to_unit(train.images)
+    log.write(
+        reconstructed=rebuilt.images, accuracy=rebuilt.class_accuracy, distance=rebuilt.frechet_distance,
+        test_to_nearest_train=float(nearest_distances(to_unit(test.images), known).median()),
+    )  # fmt: skip
+    for guidance, k, p, one_seed in product(cfg, top_k, top_p, seed):
+        images, labels = generate_set(model, per_class, one_seed, guidance, k, p)
+        found = score_generated(images, labels, scorer)
+        log.write(
+            cfg=guidance, top_k=k, top_p=p, seed=one_seed, generated=found.images, accuracy=found.class_accuracy,
+            distance=found.frechet_distance, to_nearest_train=float(nearest_distances(images, known).median()),
+        )  # fmt: skip
+
+
+@app.command()
+def export(
+    out: OutOption = OUT,
+    package: Annotated[Path, typer.Option(help="Folder to write the model to.")] = Path("out/model"),
+    cfg: Annotated[float, typer.Option(help="Default guidance.")] = 2.0,
+    top_k: Annotated[int, typer.Option(help="Default top-k.")] = 0,
+    top_p: Annotated[float, typer.Option(help="Default top-p.")] = 0.0,
+) -> None:
+    """Put the results together as a model folder, which `fpqvar --model` takes; with the log and a sheet of samples."""
+    defaults = {"cfg": cfg, "top_k": top_k, "top_p": top_p}
+    data = {"model": to_dict(CONFIG), "class_names": CLASS_NAMES, "defaults": defaults}
+    with new_folder(package) as aside:
+        for name in ("var", "vqvae", "classifier", "reference"):
+            shutil.copyfile(out / f"{name}.safetensors", aside / f"{name}.safetensors")
+        shutil.copyfile(out / "log.jsonl", aside / "log.jsonl")
+        (aside / "config.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        model = load_model(aside)
+        labels = torch.arange(CONFIG.classes).repeat_interleave(SHEET_COLUMNS)
+        images = to_bytes(model.var.generate(labels, seed=0, cfg=cfg, top_k=top_k, top_p=top_p))
+        rows = [(name, images[i * SHEET_COLUMNS : (i + 1) * SHEET_COLUMNS]) for i, name in enumerate(CLASS_NAMES)]
+        save_png(draw_sheet(rows, [str(i) for i in range(SHEET_COLUMNS)]), aside / "samples.png")
+    typer.echo(package)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_signed
 from examples.fashion_mnist.loop import (
+    Bar,
     Budget,
     CapturedStep,
     Ema,
@@ -25,16 +26,14 @@ from examples.fashion_mnist.loop import (
     learning_rate,
     load_state,
     mixed_precision,
-    progress_bar,
     random_state,
     restore_random_state,
     save_state,
     set_rate,
 )
-from examples.fashion_mnist.score import exact_float32, generate_set, score_images
+from examples.fashion_mnist.score import exact_float32, generate_set, score_generated
 from examples.fashion_mnist.store import save_tensors
-from sw_quant.evaluation.classifier import FashionClassifier
-from sw_quant.evaluation.frechet import Statistics
+from sw_quant.evaluation.scorer import Scorer
 from sw_quant.var.config import VarConfig
 from sw_quant.var.transformer import Var
 from sw_quant.var.vqvae import Vqvae
@@ -91,14 +90,15 @@ def initialise(var: Var) -> None:
     nn.init.trunc_normal_(var.pos_start, std=std)
     nn.init.trunc_normal_(var.pos_1LC, std=std)
     with torch.no_grad():
-        var.head.weight.mul_(0.02)
-        var.head_nm.ada_lin[1].weight.mul_(0.5)  # type: ignore[operator,union-attr]
-        for block in var.blocks:
-            block.attn.proj.weight.div_(math.sqrt(2 * depth))  # type: ignore[union-attr]
-            block.ffn.fc2.weight.div_(math.sqrt(2 * depth))  # type: ignore[union-attr]
-            weight = block.ada_lin[1].weight  # type: ignore[index,union-attr]
-            weight[: 2 * width].mul_(1e-5)  # type: ignore[union-attr,index]
-            weight[2 * width :].mul_(0.5)  # type: ignore[union-attr,index]
+        for name, value in var.named_parameters():
+            if name.endswith(("attn.proj.weight", "ffn.fc2.weight")):
+                value.div_(math.sqrt(2 * depth))
+            elif name == "head.weight":
+                value.mul_(0.02)
+            elif name.endswith("ada_lin.1.weight"):
+                value.mul_(0.5)
+                if name.startswith("blocks."):
+                    value[: 2 * width].mul_(1e-5)  # the gates
 
 
 class VarTrainer:
@@ -112,10 +112,12 @@ class VarTrainer:
         average = copy.deepcopy(self.model)
         object.__setattr__(average, "vqvae", vqvae)
         self.ema = Ema(self.model, average, settings.decay)
-        for block in self.model.blocks:
-            block.dropout.p = settings.dropout  # type: ignore[union-attr,assignment]
-        matrices = [p for n, p in self.model.named_parameters() if p.dim() == 2 and "emb" not in n]
-        others = [p for n, p in self.model.named_parameters() if not (p.dim() == 2 and "emb" not in n)]
+        for block in self.model.each_block():
+            block.dropout.p = settings.dropout
+        decays = {name: p.dim() == 2 and "emb" not in name for name, p in self.model.named_parameters()}
+        matrices, others = (
+            [p for name, p in self.model.named_parameters() if decays[name] is kind] for kind in (True, False)
+        )
         groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = adamw(groups, device, (0.9, 0.95))
         self._loss = compiled(self._plain_loss, device)
@@ -159,7 +161,7 @@ def train_var(
     train: Split,
     test: Split,
     vqvae: Vqvae,
-    scorer: tuple[FashionClassifier, Statistics],
+    scorer: Scorer,
     out: Path,
     log: Log,
     preview: int,
@@ -169,7 +171,7 @@ def train_var(
     Args:
         preview: images of each class to generate for the log now and then.
         vqvae: trained, on the data's device.
-        scorer: only watches: the classifier, and the statistics of the test images' features.
+        scorer: only watches.
     """
     device = train.images.device
     data, held_out = TokenSet.of(train, vqvae), TokenSet.of(test, vqvae)
@@ -187,8 +189,7 @@ def train_var(
     start = last_save = last_score = time.monotonic()
     first = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
-    with progress_bar(log.stage) as bar:
-        task = bar.add_task("", total=1.0, completed=fraction, note="")
+    with Bar(log.stage) as bar:
         while fraction < 1:
             index = next(order)
             batch = TokenSet(data.tokens[index], data.inputs[index], data.labels[index])
@@ -200,14 +201,14 @@ def train_var(
             now = time.monotonic()
             fraction = budget.fraction(step, earlier + now - start)
             if step % 100 == 0:
-                bar.update(task, completed=fraction, note=f"loss {float(loss):.4f}")
+                bar.show(fraction, loss)
             if now - last_score > 90 or fraction >= 1:
-                images, labels = generate_set(trainer.ema.average, preview, seed=1, cfg=3.0, top_k=0, top_p=0.0)  # type: ignore[arg-type]
-                accuracy, distance = score_images(images, labels, *scorer)
+                images, labels = generate_set(trainer.ema.average, preview, 1, cfg=3.0, top_k=0, top_p=0.0)
+                score = score_generated(images, labels, scorer)
                 log.write(
                     step=step, images=step * settings.batch, loss=float(loss), train_surprise=trainer.surprise(data),
-                    test_surprise=trainer.surprise(held_out), cfg=3.0, generated=len(images), accuracy=accuracy,
-                    distance=distance,
+                    test_surprise=trainer.surprise(held_out), cfg=3.0, generated=len(images),
+                    accuracy=score.class_accuracy, distance=score.frechet_distance,
                 )  # fmt: skip
                 last_score = time.monotonic()
             if now - last_save > 120 or fraction >= 1:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_signed
 from examples.fashion_mnist.loop import (
+    Bar,
     Budget,
     CapturedStep,
     Ema,
@@ -23,7 +24,6 @@ from examples.fashion_mnist.loop import (
     learning_rate,
     load_state,
     mixed_precision,
-    progress_bar,
     random_state,
     restore_random_state,
     save_state,
@@ -31,10 +31,9 @@ from examples.fashion_mnist.loop import (
 )
 from examples.fashion_mnist.nets import Discriminator, FeatureNet, hinge, perceptual_loss
 from examples.fashion_mnist.quantizer import TrainingQuantizer
-from examples.fashion_mnist.score import reconstruction_distance
+from examples.fashion_mnist.score import score_reconstructions
 from examples.fashion_mnist.store import save_tensors
-from sw_quant.evaluation.classifier import FashionClassifier
-from sw_quant.evaluation.frechet import Statistics
+from sw_quant.evaluation.scorer import Scorer
 from sw_quant.var.config import VqvaeConfig
 from sw_quant.var.vqvae import Vqvae
 
@@ -64,7 +63,9 @@ class VqvaeTrainer:
     On a GPU, encoder and decoder run in a bfloat16 working copy of the weights, refreshed before every step.
     """
 
-    def __init__(self, config: VqvaeConfig, settings: VqvaeSettings, features: FeatureNet, device: torch.device) -> None:
+    def __init__(
+        self, config: VqvaeConfig, settings: VqvaeSettings, features: FeatureNet, device: torch.device
+    ) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
         self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
@@ -98,7 +99,8 @@ class VqvaeTrainer:
     def _step(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for optimizer in (self.optimizer, self.critic_optimizer):
             optimizer.zero_grad(set_to_none=True)
-        mine, copies = [m for m, _ in self.copies], [c for _, c in self.copies]
+        mine: list[Tensor] = [m for m, _ in self.copies]
+        copies: list[Tensor] = [c for _, c in self.copies]
         for copied in copies:
             copied.grad = None
         with torch.no_grad():
@@ -183,14 +185,14 @@ def train_vqvae(
     train: Split,
     test: Split,
     features: FeatureNet,
-    scorer: tuple[FashionClassifier, Statistics],
+    scorer: Scorer,
     out: Path,
     log: Log,
 ) -> None:
     """Train and write ``out / "vqvae.safetensors"`` (averaged weights). Resumes from ``out / "vqvae.state"``.
 
     Args:
-        scorer: only watches: the classifier, and the statistics of the test images' features.
+        scorer: only watches.
     """
     device = train.images.device
     trainer = VqvaeTrainer(config, settings, features, device)
@@ -205,8 +207,7 @@ def train_vqvae(
     start = last_save = last_score = time.monotonic()
     first = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
-    with progress_bar(log.stage) as bar:
-        task = bar.add_task("", total=1.0, completed=fraction, note="")
+    with Bar(log.stage) as bar:
         while fraction < 1:
             loss, code_loss, vectors = trainer.step(to_signed(train.images[next(order)]), fraction)
             step += 1
@@ -218,12 +219,12 @@ def train_vqvae(
             now = time.monotonic()
             fraction = budget.fraction(step, earlier + now - start)
             if step % 100 == 0:
-                bar.update(task, completed=fraction, note=f"loss {float(loss):.4f}")
+                bar.show(fraction, loss)
             if now - last_score > 60 or fraction >= 1:
-                distance = reconstruction_distance(trainer.ema.average, test.images, *scorer)
+                score = score_reconstructions(trainer.ema.average, test, scorer)
                 log.write(
                     step=step, images=step * settings.batch, loss=float(loss), code_loss=float(code_loss),
-                    reconstruction_distance=distance, used_codes=int((trainer.usage > 0.03).sum()),
+                    reconstruction_distance=score.frechet_distance, used_codes=int((trainer.usage > 0.03).sum()),
                 )  # fmt: skip
                 last_score = time.monotonic()
             if now - last_save > 120 or fraction >= 1:

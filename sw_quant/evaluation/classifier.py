@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ class FashionClassifier(nn.Module):
         super().__init__()
         widths = (1, 32, 64, 128)
         layers: list[nn.Module] = []
-        for width_in, width_out in zip(widths, widths[1:], strict=False):
+        for width_in, width_out in pairwise(widths):
             layers += self._convolution(width_in, width_out)
             layers += self._convolution(width_out, width_out)
             layers.append(nn.MaxPool2d(2))
@@ -72,4 +73,6 @@ def check_images(images: Tensor) -> None:
         FpqvarError: names the shape.
     """
     if images.shape[1:] != (1, 32, 32):
-        raise FpqvarError(f"images of shape {list(images.shape[1:])} cannot be scored; the classifier takes [1, 32, 32]")
+        raise FpqvarError(
+            f"images of shape {list(images.shape[1:])} cannot be scored; the classifier takes [1, 32, 32]"
+        )

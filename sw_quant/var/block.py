@@ -32,7 +32,7 @@ class LinearLayer(NamedTuple):
 
 
 class Modulation(NamedTuple):
-    """adaLN's parameters of one block, each ``[B, 1, width]``: gates, scales and shifts of attention and feed-forward."""
+    """adaLN's parameters of one block, each ``[B, 1, width]``."""
 
     gate_attention: Tensor
     gate_ffn: Tensor
@@ -115,6 +115,7 @@ class Block(nn.Module):
         self.attn = SelfAttention(config)
         self.ffn = FeedForward(config)
         self.norm = nn.LayerNorm(config.width, eps=config.norm_eps, elementwise_affine=False)
+        self.shared_adaln = config.shared_adaln
         if config.shared_adaln:
             self.ada_gss = nn.Parameter(torch.randn(1, 1, 6, config.width) / config.width**0.5)
         else:
@@ -125,13 +126,12 @@ class Block(nn.Module):
         """adaLN's parameters.
 
         Args:
-            condition: the class embedding ``[B, width]``; with shared adaLN the shared layer's output ``[B, 1, 6, width]``.
+            condition: the class embedding ``[B, width]``, or with shared adaLN that layer's output
+                ``[B, 1, 6, width]``.
         """
-        if hasattr(self, "ada_gss"):
-            six = self.ada_gss + condition
-        else:
-            six = self.ada_lin(condition).view(len(condition), 1, 6, -1)
-        return Modulation(*six.unbind(2))
+        if self.shared_adaln:
+            return Modulation(*(self.ada_gss + condition).unbind(2))
+        return Modulation(*self.ada_lin(condition).view(len(condition), 1, 6, -1).unbind(2))
 
     def linear_layer(self, name: str) -> LinearLayer:
         """Weight and bias of one of :data:`LINEAR_NAMES`."""
@@ -155,7 +155,7 @@ class Block(nn.Module):
         x = x + self.dropout(h) * mod.gate_attention
         h = self.norm(x) * (mod.scale_ffn + 1) + mod.shift_ffn
         h = linear("fc2", functional.gelu(linear("fc1", h), approximate="tanh"))
-        return x + self.dropout(h) * mod.gate_ffn
+        return x + self.dropout(h) * mod.gate_ffn  # type: ignore[no-any-return]
 
 
 class Head(nn.Module):

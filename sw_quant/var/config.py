@@ -140,7 +140,8 @@ def from_dict(data: Mapping[str, Any], source: str) -> VarConfig:
     vqvae = values.pop("vqvae", None)
     if not isinstance(vqvae, Mapping):
         raise FpqvarError(f"{source}: key 'vqvae' is missing or not a table; restore the file")
-    return _parse(VarConfig, values, source, vqvae=_parse(VqvaeConfig, vqvae, source))
+    config: VarConfig = _parse(VarConfig, values, source, vqvae=_parse(VqvaeConfig, vqvae, source))
+    return config
 
 
 def _parse(kind: Any, data: Mapping[str, Any], source: str, **extra: Any) -> Any:

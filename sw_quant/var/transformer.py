@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -53,17 +54,23 @@ class Var(nn.Module):
         self.blocks = nn.ModuleList(Block(config, i) for i in range(config.depth))
         self.head_nm = Head(config)
         self.head = nn.Linear(width, config.vqvae.vocabulary)
-        # Both follow from the configuration, but are part of the published checkpoints.
-        level = torch.cat([torch.full((1, size**2), i) for i, size in enumerate(config.patch_sizes)], dim=1)
+        # Both follow from the configuration, but are part of the published checkpoints, which are held against them:
+        # so they have values even while the rest of the network is on the meta device.
+        with torch.device("cpu"):
+            level = torch.cat([torch.full((1, size**2), i) for i, size in enumerate(config.patch_sizes)], dim=1)
+            mask = torch.where(level[0, :, None] >= level[0, None, :], 0.0, -torch.inf)
         self.register_buffer("lvl_1L", level)
-        mask = torch.where(level[0, :, None] >= level[0, None, :], 0.0, -torch.inf)
         self.register_buffer("attn_bias_for_masking", mask[None, None])
 
     def linear_layers(self) -> dict[str, LinearLayer]:
         """Every block's linear layers by name, ``"0.mat_qkv"`` first, in the order in which they run."""
         return {
-            f"{i}.{name}": block.linear_layer(name) for i, block in enumerate(self.blocks) for name in LINEAR_NAMES
+            f"{block.index}.{name}": block.linear_layer(name) for block in self.each_block() for name in LINEAR_NAMES
         }
+
+    def each_block(self) -> Iterator[Block]:
+        """The blocks, first to last."""
+        yield from cast(Iterable[Block], self.blocks)
 
     def forward(self, labels: Tensor, inputs: Tensor) -> Tensor:
         """Logits of all tokens at once, for training (teacher forcing).
@@ -82,7 +89,7 @@ class Var(nn.Module):
         if torch.is_autocast_enabled(x.device.type):
             mask = mask.to(torch.get_autocast_dtype(x.device.type))
         shared = self._shared(condition)
-        for block in self.blocks:
+        for block in self.each_block():
             x = block(x, block.modulation(shared), mask, None, self.linear)
         return self._logits(x, condition)
 
@@ -141,7 +148,7 @@ class Var(nn.Module):
         # The second half of the batch is the first without its class: guidance compares the two.
         condition = self.class_emb(torch.cat((labels, torch.full_like(labels, config.classes))))
         shared = self._shared(condition)
-        modulations = [block.modulation(shared) for block in self.blocks]  # the same at every scale
+        modulations = [block.modulation(shared) for block in self.each_block()]  # the same at every scale
         head_width = config.width // config.heads
         caches = [KvCache(len(condition), config.heads, config.tokens, head_width, condition) for _ in self.blocks]
 
