@@ -47,7 +47,7 @@ void gemm(const std::uint64_t* x_memory, const std::uint64_t* w_memory, std::uin
   hls::stream<ValueSlice, kRowDepth> row("row");
   FPQ_FIFO(row, bram)
   hls::stream<Scale, kLong> measured_scales("measured_scales");
-  hls::stream<Scale, kTileDepth> row_scales("row_scales");
+  hls::stream<Scale, kLong> row_scales("row_scales");
   hls::stream<CodeSlice<B>, kLong> codes("codes");
   hls::stream<ActChunk<B>, kLong> a_chunks("a_chunks");
   hls::stream<ActScales<B>, kLong> a_scales("a_scales");

@@ -80,8 +80,9 @@ constexpr T smaller(T a, T b) {
 // The largest of N values, N a power of two, as a tree.
 template <class T, int N>
 T largest_of(T (&value)[N]) {
-  for (int half = N / 2; half > 0; half /= 2) {
+  for (int level = 0; level < log2_floor(N); ++level) {
     FPQ_UNROLL
+    const int half = N >> (level + 1);
     for (int i = 0; i < half; ++i) {
       FPQ_UNROLL
       value[i] = value[i] < value[i + half] ? value[i + half] : value[i];

@@ -15,6 +15,8 @@ namespace fpq {
 
 template <class B>
 void load_weights(const std::uint64_t* memory, hls::stream<Piece<B>>& pieces, const Plan plan) {
+  // Addresses are multiples of whole pieces, and are written so that the tool sees it and widens the port.
+  const std::uint64_t first = plan.w_word / B::kPieceWords;
   const std::uint64_t count = plan.stream_words / B::kPieceWords;
   FPQ_LOOP(LOAD_BLOCKS)
   for (std::uint32_t block = 0; block < plan.row_blocks; ++block) {
@@ -26,7 +28,7 @@ void load_weights(const std::uint64_t* memory, hls::stream<Piece<B>>& pieces, co
       Piece<B> piece;
       for (int w = 0; w < B::kPieceWords; ++w) {
         FPQ_UNROLL
-        piece.word[w] = memory[plan.w_word + i * B::kPieceWords + w];
+        piece.word[w] = memory[(first + i) * B::kPieceWords + w];
       }
       pieces.write(piece);
     }
