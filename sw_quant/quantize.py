@@ -12,7 +12,7 @@ weights take the rest, W' = W d H / 128. (FPQVAR, section 3.2.)
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,10 +23,8 @@ from .packed import LayerEntry, PackedLayer, PackedModel, Source, new_manifest
 from .quantizer import quantize
 from .recipe import LAYER_KINDS, Recipe
 from .var import LinearLayer, Var, VarConfig, Vqvae
+from .var.checkpoint import LoadedModel
 from .var.config import from_dict, to_dict
-
-if TYPE_CHECKING:
-    from .var.checkpoint import LoadedModel
 
 __all__ = ["fold_signs", "layer_signs", "quantize_layer", "quantize_model", "rebuild"]
 
@@ -106,9 +104,7 @@ def quantize_layer(name: str, layer: LinearLayer, recipe: Recipe, d: Tensor | No
     return PackedLayer(entry, q.pack().numpy(), q.scales.numpy(), bias.numpy())
 
 
-def quantize_model(
-    model: "LoadedModel", recipe: Recipe, source: Source, progress: Progress | None = None
-) -> PackedModel:
+def quantize_model(model: LoadedModel, recipe: Recipe, source: Source, progress: Progress | None = None) -> PackedModel:
     """Quantize a model: the same model and recipe give the same bytes.
 
     Raises FpqvarError naming the layer whose shape or values the recipe cannot take.
@@ -127,8 +123,8 @@ def quantize_model(
         recipe=recipe,
         source=source,
         model=to_dict(config),
-        class_names=tuple(model.class_names),
-        defaults=dict(model.defaults),
+        class_names=model.class_names,
+        defaults=model.defaults,
         layers={name: layer.entry for name, layer in layers.items()},
     )
     floats = {key: _compact(value) for key, value in state.items() if key not in left_out}

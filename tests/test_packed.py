@@ -203,11 +203,11 @@ def test_a_rebuilt_model_cannot_run_without_an_executor() -> None:
 
 def test_a_weight_that_is_not_finite_names_the_layer() -> None:
     model = tiny_model()
-    model.var.blocks[1].ffn.fc2.weight.data[3, 5] = torch.nan
+    model.var.get_parameter("blocks.1.ffn.fc2.weight").data[3, 5] = torch.nan
     with pytest.raises(FpqvarError, match=r"^layer 1\.fc2: "):
         quantize_model(model, load_recipe("fp4-rtn"), SOURCE)
     model = tiny_model()
-    model.var.blocks[0].attn.proj.bias.data[3] = torch.inf
+    model.var.get_parameter("blocks.0.attn.proj.bias").data[3] = torch.inf
     with pytest.raises(FpqvarError, match=r"^layer 0\.proj: the bias has Inf"):
         quantize_model(model, load_recipe("fp4-rtn"), SOURCE)
 

@@ -128,7 +128,7 @@ def test_a_nan_in_the_model_stops_the_image() -> None:
     model = packed()
     var = rebuild(model)
     var.linear = EngineLinears(golden_device(model.layers), model.layers)
-    var.blocks[1].ada_lin[1].bias.data[4 * 128] = torch.nan  # type: ignore[index, union-attr]
+    var.get_parameter("blocks.1.ada_lin.1.bias").data[4 * 128] = torch.nan
     with pytest.raises(FpqvarError, match=r"layer 1\.mat_qkv: input element \[0, 0\] is nan"):
         var.generate(torch.tensor([0]), seed=0)
 

@@ -2,12 +2,13 @@
 """A model small enough for tests that need a whole one: two blocks of width 128, random weights."""
 
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from sw_quant.var import Var, VarConfig, Vqvae, VqvaeConfig
+from sw_quant.var.checkpoint import LoadedModel
 
 CONFIG = VarConfig(
     depth=2,
@@ -27,19 +28,19 @@ CONFIG = VarConfig(
 )
 
 
-def tiny_model(shared_adaln: bool = False, seed: int = 0, **changes: Any) -> Any:
-    """A `LoadedModel` with random weights."""
+def tiny_model(shared_adaln: bool = False, seed: int = 0, **changes: Any) -> LoadedModel:
+    """A model with random weights."""
     config = replace(CONFIG, shared_adaln=shared_adaln, **changes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         vqvae = Vqvae(config.vqvae).eval()
-        var = Var(config, vqvae).eval()
-    return SimpleNamespace(
+        var = Var(config, vqvae).eval().requires_grad_(False)
+    return LoadedModel(
         config=config,
         var=var,
         vqvae=vqvae,
         class_names=("Top", "Coat", "Bag"),
         defaults={"cfg": 2.0, "top_k": 0, "top_p": 0.0},
         sha256="0" * 64,
-        folder=None,
+        folder=Path(),
     )

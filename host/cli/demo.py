@@ -42,7 +42,7 @@ def demo(
     loaded = load(MODEL)
     labels = list(range(len(loaded.class_names)))
     seeds = [image_seed(seed, label, 0) for label in labels]
-    sampling = Sampling.of(dict(loaded.defaults), None, None, None)
+    sampling = Sampling.of(loaded.defaults, None, None, None)
 
     images, seconds = draw(loaded.var, labels, seeds, sampling, len(labels), ticks, "float")
     rows = [("float", to_bytes(images))]

@@ -80,7 +80,7 @@ def evaluate(
     loaded, ticks = load(model), Ticks()
     scorer = Scorer(loaded.folder, device)
     torch.backends.cudnn.allow_tf32 = False  # the float parts too are to be float32
-    sampling = Sampling.of(dict(loaded.defaults), cfg, top_k, top_p)
+    sampling = Sampling.of(loaded.defaults, cfg, top_k, top_p)
     run = _Run(model, loaded.sha256, images, seed, asdict(sampling))
     results = []
     for name, recipe in chosen.items():

@@ -99,7 +99,7 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks) 
         raise UsageError(f"--format float has no recipe; leave --recipe {recipe} out")
     chosen = None if format == FLOAT else choose_recipe(format or "fp4", recipe)
     loaded = load(name)
-    names, defaults = tuple(loaded.class_names), dict(loaded.defaults)
+    names, defaults = loaded.class_names, loaded.defaults
     if chosen is None:
         return Model(name, loaded.var, names, defaults, None)
     packed = pack(loaded, name, chosen, ticks)
