@@ -89,6 +89,7 @@ module fpq_add
     .b_i       (18'(factor)),
     .c_i       (48'(greater_q) <<< Guard),
     .cascade_i ('0),
+    .cascade_o (),
     .p_o       (aligned),
     .low_zero_o(low_zero)
   );

@@ -120,12 +120,13 @@ module fpq_normalize #(
       .b_i       (18'(factor)),
       .c_i       ('0),
       .cascade_i ('0),
+      .cascade_o (),
       .p_o       (product),
       .low_zero_o()
     );
     assign y_o = product[Width-1:0];
   end else begin : gen_wide
-    logic signed [47:0] low, high;
+    logic signed [47:0] cascade, low, high;
     logic [16:0] low_q;
 
     fpq_dsp #(
@@ -137,6 +138,7 @@ module fpq_normalize #(
       .b_i       (18'(factor)),
       .c_i       ('0),
       .cascade_i ('0),
+      .cascade_o (cascade),
       .p_o       (low),
       .low_zero_o()
     );
@@ -151,7 +153,8 @@ module fpq_normalize #(
       .a_i       (25'(signed'(digits_x_q[Width-1:17]))),
       .b_i       (18'(factor)),
       .c_i       ('0),
-      .cascade_i (low),
+      .cascade_i (cascade),
+      .cascade_o (),
       .p_o       (high),
       .low_zero_o()
     );

@@ -78,13 +78,14 @@ module fpq_term
     .b_i       (18'(w_significand_i)),
     .c_i       ('0),
     .cascade_i ('0),
+    .cascade_o (),
     .p_o       (scale_product),
     .low_zero_o()
   );
   assign scale = scale_product[21:0];
 
   // Cycles Normal + 1 to Normal + 4: the product, 17 bits of the sum and then the rest.
-  logic signed [47:0] low, high;
+  logic signed [47:0] cascade, low, high;
   logic low_zero;
   logic [NormalBits+21:0] product;
   logic [16:16] low_q;
@@ -100,6 +101,7 @@ module fpq_term
     .b_i       (18'(normal[16:0])),
     .c_i       ('0),
     .cascade_i ('0),
+    .cascade_o (cascade),
     .p_o       (low),
     .low_zero_o(low_zero)
   );
@@ -114,7 +116,8 @@ module fpq_term
     .a_i       (25'(scale)),
     .b_i       (18'(signed'(normal[NormalBits-1:17]))),
     .c_i       ('0),
-    .cascade_i (low),
+    .cascade_i (cascade),
+    .cascade_o (),
     .p_o       (high),
     .low_zero_o()
   );

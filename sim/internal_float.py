@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bank's internal float (hw/rtl/fpq_bank_pkg.sv) beside NumPy's float32: 32 bits, exponent above significand."""
 
-from __future__ import annotations
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
+
+__all__ = ["alternative", "decode", "encode"]
 
 SIGNIFICAND_BITS = 25
 EXPONENT_BIAS = 79
 
-Floats = NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 
 
-def encode(x: Floats) -> NDArray[np.uint32]:
+def encode(x: Floats) -> npt.NDArray[np.uint32]:
     """Internal bits of normal float32 values or zeros, the significand in its usual form (not -2^24)."""
     fraction, exponent = np.frexp(x.astype(np.float64))
     significand = np.round(fraction * 2.0**24).astype(np.int64)
@@ -22,7 +24,7 @@ def encode(x: Floats) -> NDArray[np.uint32]:
     return ((field << SIGNIFICAND_BITS) | (significand & (2**SIGNIFICAND_BITS - 1))).astype(np.uint32)
 
 
-def alternative(bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def alternative(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """The same values, -2^23 with the other allowed significand, -2^24."""
     significand = bits & np.uint32(2**SIGNIFICAND_BITS - 1)
     exponent = bits >> np.uint32(SIGNIFICAND_BITS)
@@ -30,8 +32,9 @@ def alternative(bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return np.where((significand == 2**24 + 2**23) & (exponent > 1), other, bits).astype(np.uint32)
 
 
-def decode(bits: NDArray[np.uint32]) -> Floats:
+def decode(bits: npt.NDArray[np.integer[Any]]) -> Floats:
     """float32 values of internal bits; raises ValueError where they break the form's rule."""
+    bits = bits.astype(np.uint32)
     significand = (bits & np.uint32(2**SIGNIFICAND_BITS - 1)).astype(np.int64)
     significand -= (significand >> (SIGNIFICAND_BITS - 1)) << SIGNIFICAND_BITS
     exponent = (bits >> np.uint32(SIGNIFICAND_BITS)).astype(np.int64)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benches of the multiplier bank, from a float unit to the whole."""
+
+import json
+
+from host._generated import FAMILIES
+from sim.runner import Bench
+
+__all__ = ["BANK_BENCHES"]
+
+TARGETS = {"generic": 0, "ultrascale": 1, "series7": 2}  # fpq_bank_pkg::target_e
+
+
+def _unit(unit: str, top: str) -> Bench:
+    return Bench(unit, top, "test_float", {}, "verilator", {"UNIT": unit})
+
+
+def _add(target: str) -> Bench:
+    return Bench(f"add-{target}", "fpq_add", "test_float", {"Target": TARGETS[target]}, "verilator", {"UNIT": "add"})
+
+
+def _term(family: str, target: str) -> Bench:
+    parameters = {"Target": TARGETS[target], "Family": FAMILIES[family].id}
+    environment = {"UNIT": "term", "FAMILY": family}
+    return Bench(f"term-{family}-{target}", "fpq_term", "test_float", parameters, "verilator", environment)
+
+
+def _bank(
+    family: str, target: str, rows: int, columns: int, lanes: int, spacing: int, slots: int, out_width: int
+) -> Bench:
+    shape = {
+        "rows": rows,
+        "columns": columns,
+        "lanes": lanes,
+        "spacing": spacing,
+        "slots": slots,
+        "out_width": out_width,
+    }
+    parameters = {"".join(word.title() for word in name.split("_")): value for name, value in shape.items()}
+    parameters |= {"Family": FAMILIES[family].id, "Target": TARGETS[target]}
+    environment = {"SHAPE": json.dumps({"family": family, **shape})}
+    return Bench(f"bank-{family}-{target}-{lanes}", "fpq_bank", "test_bank", parameters, "verilator", environment)
+
+
+BANK_BENCHES = [
+    _unit("to_fp16", "fpq_to_fp16"),
+    _unit("scale", "fpq_bank_scale"),
+    _unit("bias", "fpq_bias"),
+    _add("generic"),
+    _add("ultrascale"),
+    _add("series7"),
+    _term("fp4", "generic"),
+    _term("fp4", "ultrascale"),
+    _term("fp6", "series7"),
+    _term("int8", "generic"),
+    _bank("fp4", "generic", 4, 8, 32, 4, 8, 4),
+    _bank("fp4", "generic", 8, 8, 64, 2, 4, 8),
+    _bank("fp4", "generic", 4, 4, 128, 1, 32, 4),
+    _bank("fp6", "generic", 4, 4, 32, 4, 8, 4),
+    _bank("int4", "generic", 2, 12, 32, 4, 8, 4),
+    _bank("int8", "generic", 4, 4, 32, 8, 8, 4),
+]
