@@ -187,7 +187,7 @@ def train_var(
         step, earlier = saved["step"], saved["seconds"]
     order = batches(len(train.images), settings.batch, settings.seed, step, device)
     start = last_save = last_score = time.monotonic()
-    first = step + 1 + CapturedStep.WARM_UP
+    warm = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
     with Bar(log.stage) as bar:
         while fraction < 1:
@@ -195,7 +195,7 @@ def train_var(
             batch = TokenSet(data.tokens[index], data.inputs[index], data.labels[index])
             loss = trainer.step(batch, fraction)
             step += 1
-            if step == first:  # warm-up and compilation are not training
+            if step <= warm:  # warm-up and compilation are not training
                 start = time.monotonic()
             trainer.ema.update(step)
             now = time.monotonic()

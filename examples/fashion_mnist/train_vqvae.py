@@ -205,13 +205,13 @@ def train_vqvae(
         step, earlier = saved["step"], saved["seconds"]
     order = batches(len(train.images), settings.batch, settings.seed, step, device)
     start = last_save = last_score = time.monotonic()
-    first = step + 1 + CapturedStep.WARM_UP
+    warm = step + 1 + CapturedStep.WARM_UP
     fraction = budget.fraction(step, earlier)
     with Bar(log.stage) as bar:
         while fraction < 1:
             loss, code_loss, vectors = trainer.step(to_signed(train.images[next(order)]), fraction)
             step += 1
-            if step == first:  # warm-up and compilation are not training
+            if step <= warm:  # warm-up and compilation are not training
                 start = time.monotonic()
             trainer.ema.update(step)
             if fraction < 0.8 and step % (50 if step < 1000 else 250) == 0:
