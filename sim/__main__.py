@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.benches import BENCHES
+from sim.coverage import add_up
 from sim.runner import Outcome, prepare_environment, run
 from sw_quant.errors import FpqvarError
 
@@ -58,9 +59,14 @@ def report(outcomes: list[Outcome], seconds: float) -> int:
                 console.print(f"{outcome.bench.name}: {name}: {failure}\n  see {outcome.log}", markup=False)
         if not outcome.tests:
             console.print(f"{outcome.bench.name}: the simulation gave no results; see {outcome.log}", markup=False)
+    covered = [outcome.coverage for outcome in outcomes if outcome.coverage is not None]
+    full = True
+    if any(outcome.bench.module == "test_accel" for outcome in outcomes):
+        text, full = add_up(covered)
+        console.print(f"\nFunctional coverage of the whole accelerator\n{text}\n", markup=False, highlight=False)
     good = sum(outcome.passed for outcome in outcomes)
     console.print(f"{good} of {len(outcomes)} benches passed in {seconds:.0f} s")
-    return 0 if good == len(outcomes) else 1
+    return 0 if good == len(outcomes) and full else 1
 
 
 if __name__ == "__main__":

@@ -41,8 +41,11 @@ STALLS: dict[str, Callable[[], Iterator[bool]]] = {"none": _never, "random": _no
 
 
 class GuardedMemory:
-    """What the slaves slice: an image from address 0 on. cocotbext-axi turns an exception in here into SLVERR and a line
-    in the log, so accesses outside the image are kept in `errors` for the test to raise."""
+    """What the slaves slice: an image from address 0 on.
+
+    cocotbext-axi turns an exception in here into SLVERR and a line in the log, so accesses outside the image are kept
+    in `errors` for the test to raise.
+    """
 
     def __init__(self, image: npt.NDArray[np.uint8]) -> None:
         self.image = image

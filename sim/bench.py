@@ -5,7 +5,6 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import cocotb
 import numpy as np
 import numpy.typing as npt
 from cocotb.clock import Clock
@@ -25,7 +24,7 @@ async def start(dut: Any, **initial: int) -> None:
     """Start the clock, set inputs, and leave reset (if the design has one) after some cycles."""
     for name, value in initial.items():
         getattr(dut, name).value = value
-    cocotb.start_soon(Clock(dut.clk_i, CLOCK_NS, "ns").start())
+    Clock(dut.clk_i, CLOCK_NS, "ns").start()
     if hasattr(dut, "rst_ni"):
         dut.rst_ni.value = 0
         await ClockCycles(dut.clk_i, 4)
@@ -74,6 +73,5 @@ def expect(found: npt.NDArray[Any], wanted: npt.NDArray[Any], inputs: Mapping[st
     if len(wrong):
         at = wrong[0]
         given = ", ".join(f"{name}={int(values[at]):#x}" for name, values in inputs.items())
-        raise AssertionError(
-            f"{len(wrong)} of {len(found)} differ; first at {at}: {given} gave {int(found[at]):#x}, not {int(wanted[at]):#x}"
-        )
+        what = f"{given} gave {int(found[at]):#x}, not {int(wanted[at]):#x}"
+        raise AssertionError(f"{len(wrong)} of {len(found)} differ; first at {at}: {what}")

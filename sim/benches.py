@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from host._generated import FAMILIES, Geometry
+from sim.bank_benches import BANK_BENCHES
 from sim.runner import Bench
 from sw_quant._generated import FORMATS
 
@@ -30,19 +31,25 @@ def _search(name: str, index_bits: int, tables: int, twos: int = 0, offset: int 
 
 
 def _hadamard(words: int) -> Bench:
-    return Bench(f"hadamard-{words}", "fpq_hadamard", "test_hadamard", {"Words": words}, environment={"WORDS": str(words)})
+    return Bench(
+        f"hadamard-{words}", "fpq_hadamard", "test_hadamard", {"Words": words}, environment={"WORDS": str(words)}
+    )
 
 
 def _prologue(family: str, words: int, lanes: int) -> Bench:
-    parameters = {"Family": f"8'd{FAMILIES[family].id}", "Words": words, "Lanes": lanes}
+    parameters: dict[str, int | str] = {"Family": f"8'd{FAMILIES[family].id}", "Words": words, "Lanes": lanes}
     environment = {"FAMILY": family, "WORDS": str(words), "LANES": str(lanes)}
-    return Bench(f"prologue-{family}-{words}-{lanes}", "fpq_prologue", "test_prologue", parameters, "verilator", environment)
+    return Bench(
+        f"prologue-{family}-{words}-{lanes}", "fpq_prologue", "test_prologue", parameters, "verilator", environment
+    )
 
 
 def _accelerator(family: str, geometry: Geometry) -> Bench:
     size = asdict(geometry)
     names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth", "bus_bits": "BusBits"}
-    parameters = {"Family": FAMILIES[family].id, "Banks": geometry.banks} | {names[k]: size[k] for k in names}
+    parameters: dict[str, int | str] = {"Family": FAMILIES[family].id, "Banks": geometry.banks} | {
+        names[k]: size[k] for k in names
+    }
     environment = {"FAMILY": family, "GEOMETRY": json.dumps(size)}
     return Bench(f"accel-{family}", "fpq_accel", "test_accel", parameters, "verilator", environment)
 
@@ -68,4 +75,5 @@ BENCHES = [
     _prologue("fp6", 4, 64),
     _prologue("int4", 16, 32),
     _prologue("int8", 8, 128),
+    *BANK_BENCHES,
 ]

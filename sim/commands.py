@@ -92,7 +92,11 @@ class Scene:
     def gemm(self, form: Form, most_k: int = 512, most_n: int = 128) -> Gemm:
         """A random command of a form, with random X and W. Sometimes its X is the Y of the command before."""
         rng, rows = self.rng, self.geometry.rows
-        m = {"below": int(rng.integers(1, max(rows, 2))), "at": rows, "above": rows + int(rng.integers(1, 3 * rows + 1))}[form.m]
+        m = {
+            "below": int(rng.integers(1, max(rows, 2))),
+            "at": rows,
+            "above": rows + int(rng.integers(1, 3 * rows + 1)),
+        }[form.m]
         before = self._last
         chained = before is not None and before.m >= m and rng.integers(3) == 0 and self._fits(form, before.n)
         k, group = self._k_and_group(form, most_k, before.n if chained and before else None)
@@ -172,7 +176,11 @@ class Scene:
         codes = rng.integers(0, 256, (n, shape.row_bytes), np.uint8)
         scales = np.exp2(rng.uniform(-14, rng.choice([-6, -6, 0, 4]), (n, shape.groups))).astype(np.float16)
         scales[rng.random(scales.shape) < 0.02] = 0
-        bias = None if rng.integers(4) == 0 else rng.standard_normal(n).astype(np.float32) * np.float32(rng.choice([1, 100]))
+        bias = (
+            None
+            if rng.integers(4) == 0
+            else rng.standard_normal(n).astype(np.float32) * np.float32(rng.choice([1, 100]))
+        )
         return pack(codes, scales, bias, shape)
 
 

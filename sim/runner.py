@@ -6,6 +6,7 @@ import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +27,7 @@ PACKAGES = [RTL / "fpq_pkg.sv", *sorted(set(RTL.glob("*_pkg.sv")) - {RTL / "fpq_
 
 @dataclass(frozen=True)
 class Bench:
-    """A design, how it is built, and the cocotb module that tests it. Icarus takes only designs without enum parameters."""
+    """A design, how it is built, and the cocotb module that tests it. Icarus takes no enum parameters."""
 
     name: str
     top: str
@@ -38,7 +39,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a bench: its tests' names with the failure's text, or None."""
+    """What came of a bench: its tests' names, each with the failure's text or None."""
 
     bench: Bench
     build_seconds: float
@@ -47,7 +48,14 @@ class Outcome:
     log: Path
 
     @property
+    def coverage(self) -> Path | None:
+        """The file that the bench left its coverage in, if it counts any."""
+        path = self.log.parent / "coverage.json"
+        return path if path.exists() else None
+
+    @property
     def passed(self) -> bool:
+        """There were tests, and none failed."""
         return bool(self.tests) and all(failure is None for failure in self.tests.values())
 
 
@@ -71,7 +79,9 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
     started = time.monotonic()
     try:
         runner.build(
-            sources=[*PACKAGES, RTL / f"{bench.top}.sv"] if bench.simulator == "verilator" else [RTL / f"{bench.top}.sv"],
+            sources=[*PACKAGES, RTL / f"{bench.top}.sv"]
+            if bench.simulator == "verilator"
+            else [RTL / f"{bench.top}.sv"],
             includes=[RTL],
             parameters=bench.parameters,
             hdl_toplevel=bench.top,
@@ -82,11 +92,12 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             timescale=("1ns", "1ps"),
             log_file=build_log,
         )
-    except (SystemExit, Exception) as error:
+    except (SystemExit, RuntimeError) as error:
         raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
     built = time.monotonic()
-    results.unlink(missing_ok=True)
-    try:
+    for old in (results, where / "coverage.json"):
+        old.unlink(missing_ok=True)
+    with suppress(SystemExit, RuntimeError):  # the results tell; none at all counts as a failure
         runner.test(
             hdl_toplevel=bench.top,
             test_module=f"sim.tests.{bench.module}",
@@ -99,13 +110,11 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             extra_env={key: str(value) for key, value in bench.environment.items()},
             log_file=log,
         )
-    except (SystemExit, Exception):
-        pass  # the results tell; none at all counts as a failure
     return Outcome(bench, built - started, time.monotonic() - built, _read(results), log)
 
 
 def _runner(simulator: str) -> "Runner":
-    """cocotb's runner; the one for Verilator shows cocotb the ports only, which compiles and runs three times as fast."""
+    """cocotb's runner; the one for Verilator shows cocotb the ports only, which is much faster."""
     from cocotb_tools.runner import Verilator, get_runner
 
     if simulator != "verilator":
@@ -123,7 +132,7 @@ def _runner(simulator: str) -> "Runner":
 def _build_args(bench: Bench, waves: bool) -> list[str]:
     if bench.simulator == "icarus":
         return ["-Wno-timescale", "-y", str(RTL), "-Y", ".sv"]
-    args = ["-y", str(RTL), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O1"]
+    args = ["-y", str(RTL), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
     return [*args, "--trace-fst"] if waves else args
 
 

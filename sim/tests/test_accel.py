@@ -25,7 +25,7 @@ NBYTES = 1 << 20
 
 
 async def begin(dut: Any) -> Accelerator:
-    cocotb.start_soon(Clock(dut.ap_clk, CLOCK_NS, "ns").start())
+    Clock(dut.ap_clk, CLOCK_NS, "ns").start()
     accelerator = Accelerator(dut, np.zeros(NBYTES, np.uint8), GEOMETRY.banks)
     await accelerator.reset()
     return accelerator
@@ -66,7 +66,7 @@ async def every_form_under_every_stall(dut: Any) -> None:
             scene = Scene(FAMILY, GEOMETRY, rng, NBYTES)
             for _ in range(int(rng.integers(1, 6))):
                 if forms:
-                    scene.gemm(forms.pop(), most_k=384, most_n=96)
+                    scene.gemm(forms.pop(), most_k=256, most_n=64)
                 if rng.integers(10) == 0:
                     scene.nop()
             found = await play(accelerator, scene)
@@ -108,7 +108,7 @@ async def malformed_descriptors(dut: Any) -> None:
 async def memory_errors(dut: Any) -> None:
     """SLVERR or DECERR on random beats of each port ends the run with its code, and the next run is right."""
     accelerator, rng = await begin(dut), generator()
-    for port, status in [("x", ErrorCode.READ), ("w0", ErrorCode.READ), ("y", ErrorCode.WRITE)] * 4:
+    for port, status in [("x", ErrorCode.READ), ("w0", ErrorCode.READ), ("y", ErrorCode.WRITE)] * 3:
         scene = small_scene(rng)
         address, count = scene.finish()
         accelerator.memory.image[:] = scene.image
@@ -128,7 +128,7 @@ async def memory_errors(dut: Any) -> None:
 async def reset_in_mid_run(dut: Any) -> None:
     """At any moment; then a clean run."""
     accelerator, rng = await begin(dut), generator()
-    for _ in range(10):
+    for _ in range(6):
         scene = small_scene(rng)
         address, count = scene.finish()
         accelerator.memory.image[:] = scene.image

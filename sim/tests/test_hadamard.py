@@ -19,9 +19,10 @@ WORDS = int(os.environ["WORDS"])
 def blocks(rng: np.random.Generator, count: int) -> list[npt.NDArray[np.uint16]]:
     """Blocks of 128 finite halves: random ones, and those that make the largest and smallest sums."""
     drawn = [halves(rng, 128) for _ in range(count)]
-    largest = np.full(128, 0x7BFF, np.uint16)
-    signs = np.array([(5 & j).bit_count() & 1 for j in range(128)], np.uint16) << 15
-    return [largest, largest | 0x8000, largest | signs, np.zeros(128, np.uint16), np.full(128, 1, np.uint16), *drawn]
+    largest: npt.NDArray[np.uint16] = np.full(128, 0x7BFF, np.uint16)
+    signs = np.array([((5 & j).bit_count() & 1) << 15 for j in range(128)], np.uint16)
+    minus = np.full(128, 0xFBFF, np.uint16)
+    return [largest, minus, largest | signs, np.zeros(128, np.uint16), np.full(128, 1, np.uint16), *drawn]
 
 
 @cocotb.test()

@@ -180,6 +180,8 @@ async def speed(dut: Any) -> None:
                     job = Job(format, 1024, group, ght, halves(rng, 1024 * rows).reshape(rows, -1))
                     counts.append(await play(dut, [job], rng, 0))
                 share = 8 * 1024 / WORDS / (counts[1] - counts[0])
-                dut._log.info(f"speed {format} group {group} ght {ght}: {share:.2f} words a cycle, {counts[0]} for 2 rows")
+                dut._log.info(
+                    f"speed {format} group {group} ght {ght}: {share:.2f} words a cycle, {counts[0]} for 2 rows"
+                )
                 if FAMILY in ("fp4", "int4") and WORDS <= 16:
                     assert share > 0.97, f"{format}, group {group}, ght {ght}: {share:.2f} words a cycle"

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from sim.bench import expect, generator, pipeline, start
 
-RECIPROCALS = np.array([int(os.environ["RECIPROCAL"]), int(os.environ["NEGATIVE_RECIPROCAL"])], np.uint32).view(np.float32)
+RECIPROCALS = np.array([int(os.environ["RECIPROCAL"]), int(os.environ["NEGATIVE_RECIPROCAL"])], np.uint32).view(
+    np.float32
+)
 LATENCY = 11
 
 
@@ -26,7 +28,8 @@ def encode(value: int, exponent: int) -> int:
 def scale(absmax: npt.NDArray[np.float32], negative: Sequence[int]) -> npt.NDArray[np.uint16]:
     """The contract's two roundings by numpy, saturated."""
     product = absmax * RECIPROCALS[np.asarray(negative)]
-    return np.minimum(product, np.float32(65504)).astype(np.float16).view(np.uint16)
+    halves: npt.NDArray[np.float16] = np.minimum(product, np.float32(65504)).astype(np.float16)
+    return halves.view(np.uint16)
 
 
 async def check(dut: Any, values: Sequence[int], exponents: Sequence[int], negative: Sequence[int]) -> None:

@@ -44,9 +44,7 @@ async def bounds(dut: Any) -> None:
         for table in (FORMATS[name].positive, FORMATS[name].negative)
     }
     cases = [
-        (multiple, index & 1, table.unit_log2)
-        for table in tables
-        for index, multiple in enumerate(table.thresholds)
+        (multiple, index & 1, table.unit_log2) for table in tables for index, multiple in enumerate(table.thresholds)
     ]
     inputs: dict[str, list[int]] = {key: [] for key in ("multiple_i", "up_i", "sig_i", "ght_i", "place_i")}
     wanted = []
