@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import sw_quant
 from host.cli import main
 from host.cli.draw import image_seed
 from host.cli.images import draw_sheet
@@ -150,6 +151,17 @@ def test_own_recipe_file(run: Run, tmp_path: Path) -> None:
     assert run("generate", "--recipe", recipe, "--classes", "0", "--out", tmp_path / "out")[0] == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["manifest"]["recipe"]["fc1"]["group"] == 32
+
+
+def test_another_tie_rule_is_refused(run: Run, tmp_path: Path, scores: list[int]) -> None:
+    recipe = tmp_path / "mine.toml"
+    text = (Path(sw_quant.__file__).parent / "recipes" / "fp4-rtn.toml").read_text()
+    recipe.write_text(f'ties = "paper"\n{text}')
+    for command in ("generate", "evaluate", "quantize"):
+        arguments = ["fmnist"] if command == "quantize" else []
+        word = "--recipes" if command == "evaluate" else "--recipe"
+        result = run(command, *arguments, word, recipe, "--out", tmp_path / "out")
+        refused(result, 2, "recipe mine: ties = 'paper'", 'set ties = "even"')
 
 
 # demo

@@ -13,7 +13,7 @@ from host import BACKENDS, EngineLinears, Tandem, open_device
 from host._generated import SIMULATION_GEOMETRIES
 from host.cli.progress import Ticks
 from host.runtime import family_of, memory_needed
-from sw_quant.errors import FpqvarError, UsageError
+from sw_quant.errors import UsageError
 
 if TYPE_CHECKING:
     from sw_quant.packed import PackedModel
@@ -68,9 +68,19 @@ def pack(loaded: "LoadedModel", name: str, recipe: "Recipe", ticks: Ticks) -> "P
     from sw_quant.packed import Source
     from sw_quant.quantize import quantize_model
 
+    _check_ties(recipe)
     with ticks.bar(f"quantize {name} by {recipe.name}", 1.0) as bar:
         return quantize_model(
             loaded, recipe, Source(name=name, sha256=loaded.sha256), lambda done, total: bar.set(done / total)
+        )
+
+
+def _check_ties(recipe: "Recipe") -> None:
+    """What runs a recipe quantizes the activations by the contract."""
+    if recipe.ties != "even":
+        raise UsageError(
+            f"recipe {recipe.name}: ties = {recipe.ties!r} is for studying weights in Python; the engines and the "
+            'golden model round ties to even: set ties = "even"'
         )
 
 
@@ -128,11 +138,7 @@ def engines(
     if geometry not in SIMULATION_GEOMETRIES:
         raise UsageError(f"unknown geometry {geometry!r}; known: {', '.join(SIMULATION_GEOMETRIES)}")
     need = memory_needed(packed.layers, SIMULATION_GEOMETRIES[geometry], rows)
-    if packed.manifest.recipe.ties != "even":
-        raise FpqvarError(
-            f"recipe {packed.manifest.recipe.name}: ties {packed.manifest.recipe.ties!r}, but an engine rounds ties to "
-            'even; quantize with ties = "even"'
-        )
+    _check_ties(packed.manifest.recipe)
     import torch
 
     if len(backends) > 1:  # they run at the same time: leave a core to the simulated engine
