@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // AXI4 read master: runs of bytes in, the bus beats that hold them out, in order. The taker has room for all that it asks
-// for, so data is never left on the bus. On stop_i no burst begins any more and the beats still to come are dropped; once
-// idle_o is up the unit can be reset.
+// for, so data is never left on the bus. On stop_i no burst begins any more and beats from the bus are dropped; once idle_o
+// is up the unit can be reset.
 
 `include "fpq_assert.svh"
 
@@ -43,8 +43,7 @@ module fpq_axi_read #(
   logic [63:0] burst_addr;
   logic [7:0] burst_len;
   logic slot_any, slot_take, slot_give;
-  logic queue_ready;
-  logic beat_valid;
+  logic queue_ready, data_ready;
   logic [$clog2(MaxBursts):0] count_q;
 
   fpq_burst #(
@@ -80,10 +79,10 @@ module fpq_axi_read #(
 
   fpq_fifo #(.Width(BusBits + 1), .Depth(2)) u_data (
     .clk_i, .rst_ni,
-    .valid_i(rvalid_i), .ready_o(rready_o), .data_i({rresp_i[1], rdata_i}),
-    .valid_o(beat_valid), .ready_i(beat_ready_i | stop_i), .data_o({beat_error_o, beat_data_o})
+    .valid_i(rvalid_i & ~stop_i), .ready_o(data_ready), .data_i({rresp_i[1], rdata_i}),
+    .valid_o(beat_valid_o), .ready_i(beat_ready_i), .data_o({beat_error_o, beat_data_o})
   );
-  assign beat_valid_o = beat_valid & ~stop_i;
+  assign rready_o = data_ready | stop_i;
 
   logic unused;
   assign unused = ^{burst_last, rresp_i[0]};

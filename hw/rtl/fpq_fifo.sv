@@ -57,7 +57,6 @@ module fpq_fifo #(
     end
   end
 
-  `FPQ_ASSERT_STABLE(InputStable, valid_i, ready_o, data_i)
   `FPQ_ASSERT_STABLE(OutputStable, valid_o, ready_i, data_o)
 
 endmodule
