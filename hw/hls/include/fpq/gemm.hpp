@@ -4,8 +4,8 @@
 //   X ─▶ load ─▶ gather ─▶ transform ─▶ split ─▶ measure ─▶ quantize ─▶ assemble ─┬▶ multiply ─▶ scale ─▶ finish ─▶
 //   store ─▶ Y W ─▶ load ─▶ unpack ──────────────── chunks, scales, biases ─────────────────┘
 //
-// Every process passes its tokens on in the order of the walk in plan.hpp. Three FIFOs have a least depth, below which
-// the region would hang; the others only need one token, and are deeper to keep the processes apart.
+// Every process passes its tokens on in the order of the walk in plan.hpp. Two FIFOs have a least depth, below which
+// the region would hang: row and w_scales. The others only need one token, and are deeper to keep the processes apart.
 #ifndef FPQ_GEMM_HPP_
 #define FPQ_GEMM_HPP_
 
@@ -33,7 +33,8 @@ static_assert(kRowDepth >= kMaxSlices, "the longest row waits here for its scale
 // whole next tile behind, its weights are read while this one is computed.
 constexpr int kTileDepth = kMaxSlices;
 constexpr int kShort = 4;
-constexpr int kLong = 16;
+constexpr int kLong = 32;    // what a shift register in LUTs holds
+constexpr int kBurst = 512;  // pieces on their way from memory
 
 template <class B>
 void gemm(const std::uint64_t* x_memory, const std::uint64_t* w_memory, std::uint64_t* y_memory, const Plan plan,
@@ -43,7 +44,7 @@ void gemm(const std::uint64_t* x_memory, const std::uint64_t* w_memory, std::uin
   hls::stream<Line, kLong> lines("lines");
   hls::stream<HalfBlock, kShort> blocks("blocks");
   hls::stream<ValueBlock, kShort> transformed("transformed");
-  hls::stream<ValueSlice, kLong> slices("slices");
+  hls::stream<ValueSlice, kShort> slices("slices");
   hls::stream<ValueSlice, kRowDepth> row("row");
   FPQ_FIFO(row, bram)
   hls::stream<Scale, kLong> measured_scales("measured_scales");
@@ -52,7 +53,8 @@ void gemm(const std::uint64_t* x_memory, const std::uint64_t* w_memory, std::uin
   hls::stream<ActChunk<B>, kLong> a_chunks("a_chunks");
   hls::stream<ActScales<B>, kLong> a_scales("a_scales");
 
-  hls::stream<Piece<B>, kLong> pieces("pieces");
+  hls::stream<Piece<B>, kBurst> pieces("pieces");
+  FPQ_FIFO(pieces, bram)
   hls::stream<Bias<B>, kShort> biases("biases");
   hls::stream<WeightScales<B>, kTileDepth> w_scales("w_scales");
   FPQ_FIFO(w_scales, bram)
