@@ -10,16 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_unit
-from examples.fashion_mnist.loop import (
-    Bar,
-    CapturedStep,
-    Log,
-    adamw,
-    batches,
-    learning_rate,
-    mixed_precision,
-    set_rate,
-)
+from examples.fashion_mnist.loop import CapturedStep, adamw, batches, learning_rate, mixed_precision, set_rate
+from examples.fashion_mnist.run import Bar, Log
 from examples.fashion_mnist.store import save_tensors
 
 BATCH = 256

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +52,13 @@ def _read_idx(path: Path, magic: int) -> np.ndarray[tuple[int, ...], np.dtype[np
             f"{path}: no such file; install Debian's package dataset-fashion-mnist, or name the folder that holds "
             "Fashion-MNIST's four .gz files with --data"
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FpqvarError(f"{path}: cannot be read ({error}); fetch the file again") from None
-    dimensions = magic & 0xFF
-    header = np.frombuffer(raw[: 4 + 4 * dimensions], dtype=">u4")
-    shape = tuple(int(size) for size in header[1:])
-    if int(header[0]) != magic or len(raw) != 4 + 4 * dimensions + int(np.prod(shape)):
+    start = 4 + 4 * (magic & 0xFF)
+    shape = tuple(int.from_bytes(raw[i : i + 4], "big") for i in range(4, start, 4))
+    if raw[:4] != magic.to_bytes(4, "big") or len(raw) != start + math.prod(shape):
         raise FpqvarError(f"{path}: not an IDX file of the expected kind and size; fetch the file again")
-    return np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape)
 
 
 def load(folder: Path, split: str) -> Split:

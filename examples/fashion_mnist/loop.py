@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every training loop here shares: the budget, averaged weights, the log, and resuming."""
+"""What every training step here needs: the budget, learning rates, averaged weights, batches, and CUDA graphs."""
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from sw_quant.errors import FpqvarError, UsageError
+from sw_quant.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 Net = TypeVar("Net", bound=nn.Module)
@@ -68,62 +64,6 @@ class Ema(Generic[Net]):
         torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)
         for average, buffer in self._buffers:
             average.copy_(buffer)
-
-
-class Log:
-    """A file of JSON lines; every record carries the stage's name and the seconds since it began."""
-
-    def __init__(self, path: Path, stage: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.stage, self._start = path, stage, time.monotonic()
-
-    def write(self, **record: Any) -> None:
-        """Append one record, and print it."""
-        seconds = round(time.monotonic() - self._start, 1)
-        rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
-        line = json.dumps({"stage": self.stage, "seconds": seconds, **rounded})
-        with self.path.open("a") as file:
-            file.write(line + "\n")
-        print(line, flush=True)
-
-
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state aside, then rename, so that a cut-off leaves the last whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    torch.save(state, aside)
-    aside.replace(path)
-
-
-def load_state(path: Path, device: torch.device, settings: str) -> dict[str, Any] | None:
-    """The training state to resume from, or None where there is none.
-
-    Raises:
-        FpqvarError: the state belongs to a run with other settings.
-    """
-    if not path.exists():
-        return None
-    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    if state.get("settings") != settings:
-        raise FpqvarError(
-            f"{path}: belongs to a run with other settings ({state.get('settings')}); remove it to start afresh"
-        )
-    return state
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """State of torch's global random generators."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """The inverse of :func:`random_state`."""
-    torch.set_rng_state(state["cpu"].cpu())
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
 
 
 def batches(count: int, size: int, seed: int, step: int, device: torch.device) -> Iterator[Tensor]:
@@ -204,25 +144,3 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
     """bfloat16 autocast on a GPU, plain float32 on a CPU."""
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-
-
-class Bar:
-    """A progress bar that also shows the latest loss."""
-
-    SCALE = 10_000
-
-    def __init__(self, label: str) -> None:
-        columns = (BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(TextColumn(label), *columns)
-        self._task = self._progress.add_task("", total=self.SCALE, note="")
-
-    def __enter__(self) -> Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, fraction: float, loss: Tensor) -> None:
-        """How far the run is, from 0 to 1."""
-        self._progress.update(self._task, completed=int(fraction * self.SCALE), note=f"loss {loss.item():.4f}")

@@ -16,8 +16,9 @@ import typer
 
 from examples.fashion_mnist.classifiers import train_classifier
 from examples.fashion_mnist.data import CLASS_NAMES, DEBIAN_FOLDER, Split, load, to_unit
-from examples.fashion_mnist.loop import Budget, Log
+from examples.fashion_mnist.loop import Budget
 from examples.fashion_mnist.nets import FeatureNet
+from examples.fashion_mnist.run import Log
 from examples.fashion_mnist.score import (
     exact_float32,
     generate_set,

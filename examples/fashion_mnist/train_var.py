@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,24 +14,17 @@ from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_signed
 from examples.fashion_mnist.loop import (
-    Bar,
     Budget,
     CapturedStep,
     Ema,
-    Log,
     adamw,
-    batches,
     compiled,
     learning_rate,
-    load_state,
     mixed_precision,
-    random_state,
-    restore_random_state,
-    save_state,
     set_rate,
 )
+from examples.fashion_mnist.run import Log, Plan, run
 from examples.fashion_mnist.score import exact_float32, generate_set, score_generated
-from examples.fashion_mnist.store import save_tensors
 from sw_quant.evaluation.scorer import Scorer
 from sw_quant.var.config import VarConfig
 from sw_quant.var.transformer import Var
@@ -102,15 +94,31 @@ def initialise(var: Var) -> None:
 
 
 class VarTrainer:
-    """Model, optimizer and average of one run."""
+    """Model, optimizer and average of one run.
 
-    def __init__(self, config: VarConfig, settings: VarSettings, vqvae: Vqvae, device: torch.device) -> None:
+    Args:
+        vqvae: trained, on the data's device.
+        train, test: the images.
+        scorer: only watches.
+        preview: images of each class to generate for the log now and then.
+    """
+
+    def __init__(
+        self,
+        config: VarConfig,
+        settings: VarSettings,
+        vqvae: Vqvae,
+        train: Split,
+        test: Split,
+        scorer: Scorer,
+        preview: int,
+    ) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device
-        self.model = Var(config, vqvae).to(device)
+        self.settings, self.device, self.scorer, self.preview = settings, train.images.device, scorer, preview
+        self.train, self.test = TokenSet.of(train, vqvae), TokenSet.of(test, vqvae)
+        self.model = Var(config, vqvae).to(self.device)
         initialise(self.model)
-        average = copy.deepcopy(self.model)
-        object.__setattr__(average, "vqvae", vqvae)
+        average = Var(config, vqvae).to(self.device)
         self.ema = Ema(self.model, average, settings.decay)
         for block in self.model.each_block():
             block.dropout.p = settings.dropout
@@ -119,16 +127,33 @@ class VarTrainer:
             [p for name, p in self.model.named_parameters() if decays[name] is kind] for kind in (True, False)
         )
         groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimizer = adamw(groups, device, (0.9, 0.95))
-        self._loss = compiled(self._plain_loss, device)
-        self._run = CapturedStep(self._step, device)
+        self.optimizer = adamw(groups, self.device, (0.9, 0.95))
+        self._loss = compiled(self._plain_loss, self.device)
+        self._run = CapturedStep(self._step, self.device)
 
-    def step(self, batch: TokenSet, fraction: float) -> Tensor:
-        """One step of the optimizer; returns the loss in nats per token."""
+    def step(self, index: Tensor, step: int, fraction: float) -> Tensor:
+        """One step of the optimizer; the loss is in nats per token."""
         set_rate(self.optimizer, learning_rate(self.settings.rate, fraction))
-        dropped = torch.rand(len(batch.labels), device=self.device) < self.settings.no_class
-        labels = torch.where(dropped, self.model.config.classes, batch.labels)
-        return self._run(labels, batch.inputs, batch.tokens)[0]
+        dropped = torch.rand(len(index), device=self.device) < self.settings.no_class
+        labels = torch.where(dropped, self.model.config.classes, self.train.labels[index])
+        return self._run(labels, self.train.inputs[index], self.train.tokens[index])[0]
+
+    def report(self) -> dict[str, Any]:
+        """Surprise at training and test images, and the score of a few images."""
+        images, labels = generate_set(self.ema.average, self.preview, 1, cfg=3.0, top_k=0, top_p=0.0)
+        score = score_generated(images, labels, self.scorer)
+        return {
+            "train_surprise": self._surprise(self.train),
+            "test_surprise": self._surprise(self.test),
+            "cfg": 3.0,
+            "generated": score.images,
+            "accuracy": score.class_accuracy,
+            "distance": score.frechet_distance,
+        }
+
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | Tensor]:
+        """Everything that resuming needs."""
+        return {"model": self.model, "ema": self.ema.average, "optimizer": self.optimizer}
 
     def _step(self, labels: Tensor, inputs: Tensor, tokens: Tensor) -> tuple[Tensor]:
         self.optimizer.zero_grad(set_to_none=True)
@@ -144,7 +169,7 @@ class VarTrainer:
         return functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())
 
     @torch.no_grad()
-    def surprise(self, data: TokenSet, images: int = 10_000) -> float:
+    def _surprise(self, data: TokenSet, images: int = 10_000) -> float:
         """The averaged model's loss on the first ``images`` of ``data``, classes given, in nats per token."""
         total = 0.0
         parts = (part[:images].split(1000) for part in (data.labels, data.inputs, data.tokens))
@@ -166,54 +191,12 @@ def train_var(
     log: Log,
     preview: int,
 ) -> None:
-    """Train and write ``out / "var.safetensors"`` (averaged weights). Resumes from ``out / "var.state"``.
-
-    Args:
-        preview: images of each class to generate for the log now and then.
-        vqvae: trained, on the data's device.
-        scorer: only watches.
-    """
-    device = train.images.device
-    data, held_out = TokenSet.of(train, vqvae), TokenSet.of(test, vqvae)
-    trainer = VarTrainer(config, settings, vqvae, device)
-    path, key = out / "var.state", repr((asdict(config), asdict(settings), budget))
-    step, earlier = 0, 0.0
-    saved = load_state(path, device, key)
-    if saved is not None:
-        trainer.model.load_state_dict(saved["model"])
-        trainer.ema.average.load_state_dict(saved["ema"])
-        trainer.optimizer.load_state_dict(saved["optimizer"])
-        restore_random_state(saved["random"], device)
-        step, earlier = saved["step"], saved["seconds"]
-    order = batches(len(train.images), settings.batch, settings.seed, step, device)
-    start = last_save = last_score = time.monotonic()
-    warm = step + 1 + CapturedStep.WARM_UP
-    fraction = budget.fraction(step, earlier)
-    with Bar(log.stage) as bar:
-        while fraction < 1:
-            index = next(order)
-            batch = TokenSet(data.tokens[index], data.inputs[index], data.labels[index])
-            loss = trainer.step(batch, fraction)
-            step += 1
-            if step <= warm:  # warm-up and compilation are not training
-                start = time.monotonic()
-            trainer.ema.update(step)
-            now = time.monotonic()
-            fraction = budget.fraction(step, earlier + now - start)
-            if step % 100 == 0:
-                bar.show(fraction, loss)
-            if now - last_score > 90 or fraction >= 1:
-                images, labels = generate_set(trainer.ema.average, preview, 1, cfg=3.0, top_k=0, top_p=0.0)
-                score = score_generated(images, labels, scorer)
-                log.write(
-                    step=step, images=step * settings.batch, loss=float(loss), train_surprise=trainer.surprise(data),
-                    test_surprise=trainer.surprise(held_out), cfg=3.0, generated=len(images),
-                    accuracy=score.class_accuracy, distance=score.frechet_distance,
-                )  # fmt: skip
-                last_score = time.monotonic()
-            if now - last_save > 120 or fraction >= 1:
-                save_tensors(out / "var.safetensors", trainer.ema.average.state_dict())
-                state = {"model": trainer.model.state_dict(), "ema": trainer.ema.average.state_dict()}
-                state |= {"optimizer": trainer.optimizer.state_dict(), "random": random_state(device)}
-                save_state(path, {**state, "settings": key, "step": step, "seconds": earlier + now - start})
-                last_save = time.monotonic()
+    """Train and write ``out / "var.safetensors"`` (averaged weights). Resumes from ``out / "var.state"``."""
+    trainer = VarTrainer(config, settings, vqvae, train, test, scorer, preview)
+    asked = repr((asdict(config), asdict(settings), budget))
+    run(
+        trainer,
+        Plan("var", asked, budget, len(train.images), settings.batch, settings.seed, out, report_every=90),
+        train.images.device,
+        log,
+    )

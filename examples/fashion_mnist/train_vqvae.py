@@ -4,38 +4,25 @@
 from __future__ import annotations
 
 import copy
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from examples.fashion_mnist.data import Split, to_signed
-from examples.fashion_mnist.loop import (
-    Bar,
-    Budget,
-    CapturedStep,
-    Ema,
-    Log,
-    adamw,
-    batches,
-    learning_rate,
-    load_state,
-    mixed_precision,
-    random_state,
-    restore_random_state,
-    save_state,
-    set_rate,
-)
+from examples.fashion_mnist.loop import Budget, CapturedStep, Ema, adamw, learning_rate, mixed_precision, set_rate
 from examples.fashion_mnist.nets import Discriminator, FeatureNet, hinge, perceptual_loss
 from examples.fashion_mnist.quantizer import TrainingQuantizer
+from examples.fashion_mnist.run import Log, Plan, run
 from examples.fashion_mnist.score import score_reconstructions
-from examples.fashion_mnist.store import save_tensors
 from sw_quant.evaluation.scorer import Scorer
 from sw_quant.var.config import VqvaeConfig
 from sw_quant.var.vqvae import Vqvae
+
+RARE = 0.03  # a code used less than this, against the average code, is replaced
 
 
 @dataclass(frozen=True)
@@ -61,13 +48,25 @@ class VqvaeTrainer:
     """Model, optimizers and averages of one run.
 
     On a GPU, encoder and decoder run in a bfloat16 working copy of the weights, refreshed before every step.
+
+    Args:
+        features: of the perceptual loss.
+        train, test: the images.
+        scorer: only watches.
     """
 
     def __init__(
-        self, config: VqvaeConfig, settings: VqvaeSettings, features: FeatureNet, device: torch.device
+        self,
+        config: VqvaeConfig,
+        settings: VqvaeSettings,
+        features: FeatureNet,
+        train: Split,
+        test: Split,
+        scorer: Scorer,
     ) -> None:
         torch.manual_seed(settings.seed)
-        self.settings, self.device = settings, device
+        device = train.images.device
+        self.settings, self.device, self.train, self.test, self.scorer = settings, device, train, test, scorer
         self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.features = copy.deepcopy(features).requires_grad_(False).to(self.dtype)
         self.model = Vqvae(config).to(device)
@@ -88,15 +87,34 @@ class VqvaeTrainer:
         self.strength = torch.zeros((), device=device)  # of the adversarial gradient, at present
         self._run = CapturedStep(self._step, device)
 
-    def step(self, images: Tensor, fraction: float) -> tuple[Tensor, ...]:
-        """One step of both optimizers; returns the image loss, the codebook's loss, and the vectors quantized."""
+    def step(self, index: Tensor, step: int, fraction: float) -> Tensor:
+        """One step of both optimizers, and now and then a look after unused codes."""
         set_rate(self.optimizer, learning_rate(self.settings.rate, fraction))
         set_rate(self.critic_optimizer, learning_rate(self.settings.rate * 0.4, fraction))
         begun = fraction >= self.settings.adversarial_from
         self.strength.fill_(self.settings.adversarial if begun else 0.0)
-        return self._run(images)
+        loss, vectors = self._run(to_signed(self.train.images[index]))
+        if fraction < 0.8 and (step + 1) % (50 if step < 1000 else 250) == 0:
+            self._revive(vectors)
+        return loss
 
-    def _step(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def report(self) -> dict[str, Any]:
+        """How well the averaged model rebuilds the test images."""
+        score = score_reconstructions(self.ema.average, self.test, self.scorer)
+        return {"reconstruction_distance": score.frechet_distance, "used_codes": int((self.usage > RARE).sum())}
+
+    def parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | Tensor]:
+        """Everything that resuming needs."""
+        return {
+            "model": self.model,
+            "ema": self.ema.average,
+            "discriminator": self.discriminator,
+            "optimizer": self.optimizer,
+            "critic_optimizer": self.critic_optimizer,
+            "usage": self.usage,
+        }
+
+    def _step(self, images: Tensor) -> tuple[Tensor, Tensor]:
         for optimizer in (self.optimizer, self.critic_optimizer):
             optimizer.zero_grad(set_to_none=True)
         mine: list[Tensor] = [m for m, _ in self.copies]
@@ -131,7 +149,7 @@ class VqvaeTrainer:
             critic_loss.backward()
             self.critic_optimizer.step()
         self._count(quantized.tokens)
-        return distance.detach(), quantized.loss.detach(), quantized.vectors
+        return distance.detach(), quantized.vectors
 
     def _distance(self, decoded: Tensor, images: Tensor) -> Tensor:
         pixels = functional.l1_loss(decoded, images) + 2 * functional.mse_loss(decoded, images)
@@ -144,38 +162,18 @@ class VqvaeTrainer:
         self.usage.lerp_(hits * (len(self.usage) / len(flat)), 0.02)  # 1.0 = used as often as the average code
 
     @torch.no_grad()
-    def revive(self, vectors: Tensor) -> int:
-        """Replace the codes that are hardly used by vectors of the latest batch; returns how many."""
-        dead = (self.usage < 0.03).nonzero().flatten()
-        if len(dead):
-            pool = vectors.flatten(0, 1)
-            chosen = pool[torch.randint(len(pool), (len(dead),), device=self.device)]
-            self.codebook[dead] = chosen
-            self.ema.average.get_parameter("quantize.embedding.weight")[dead] = chosen
-            for moment in ("exp_avg", "exp_avg_sq"):
-                self.optimizer.state[self.codebook][moment][dead] = 0
-            self.usage[dead] = 1.0
-        return len(dead)
-
-    def state(self) -> dict[str, object]:
-        """Everything that resuming needs."""
-        return {
-            "model": self.model.state_dict(),
-            "ema": self.ema.average.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
-            "usage": self.usage,
-        }
-
-    def restore(self, state: dict[str, dict[str, Tensor]]) -> None:
-        """The inverse of :meth:`state`."""
-        self.model.load_state_dict(state["model"])
-        self.ema.average.load_state_dict(state["ema"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
-        self.usage.copy_(state["usage"])  # type: ignore[arg-type]
+    def _revive(self, vectors: Tensor) -> None:
+        """Replace the codes that are hardly used by vectors of the latest batch."""
+        dead = (self.usage < RARE).nonzero().flatten()
+        if len(dead) == 0:
+            return
+        pool = vectors.flatten(0, 1)
+        chosen = pool[torch.randint(len(pool), (len(dead),), device=self.device)]
+        self.codebook[dead] = chosen
+        self.ema.average.quantize.embedding.weight[dead] = chosen
+        for moment in ("exp_avg", "exp_avg_sq"):
+            self.optimizer.state[self.codebook][moment][dead] = 0
+        self.usage[dead] = 1.0
 
 
 def train_vqvae(
@@ -189,47 +187,12 @@ def train_vqvae(
     out: Path,
     log: Log,
 ) -> None:
-    """Train and write ``out / "vqvae.safetensors"`` (averaged weights). Resumes from ``out / "vqvae.state"``.
-
-    Args:
-        scorer: only watches.
-    """
-    device = train.images.device
-    trainer = VqvaeTrainer(config, settings, features, device)
-    path, key = out / "vqvae.state", repr((asdict(config), asdict(settings), budget))
-    step, earlier = 0, 0.0
-    saved = load_state(path, device, key)
-    if saved is not None:
-        trainer.restore(saved["trainer"])
-        restore_random_state(saved["random"], device)
-        step, earlier = saved["step"], saved["seconds"]
-    order = batches(len(train.images), settings.batch, settings.seed, step, device)
-    start = last_save = last_score = time.monotonic()
-    warm = step + 1 + CapturedStep.WARM_UP
-    fraction = budget.fraction(step, earlier)
-    with Bar(log.stage) as bar:
-        while fraction < 1:
-            loss, code_loss, vectors = trainer.step(to_signed(train.images[next(order)]), fraction)
-            step += 1
-            if step <= warm:  # warm-up and compilation are not training
-                start = time.monotonic()
-            trainer.ema.update(step)
-            if fraction < 0.8 and step % (50 if step < 1000 else 250) == 0:
-                trainer.revive(vectors)
-            now = time.monotonic()
-            fraction = budget.fraction(step, earlier + now - start)
-            if step % 100 == 0:
-                bar.show(fraction, loss)
-            if now - last_score > 60 or fraction >= 1:
-                score = score_reconstructions(trainer.ema.average, test, scorer)
-                log.write(
-                    step=step, images=step * settings.batch, loss=float(loss), code_loss=float(code_loss),
-                    reconstruction_distance=score.frechet_distance, used_codes=int((trainer.usage > 0.03).sum()),
-                )  # fmt: skip
-                last_score = time.monotonic()
-            if now - last_save > 120 or fraction >= 1:
-                save_tensors(out / "vqvae.safetensors", trainer.ema.average.state_dict())
-                seconds = earlier + now - start
-                state = {"settings": key, "trainer": trainer.state(), "step": step, "seconds": seconds}
-                save_state(path, {**state, "random": random_state(device)})
-                last_save = time.monotonic()
+    """Train and write ``out / "vqvae.safetensors"`` (averaged weights). Resumes from ``out / "vqvae.state"``."""
+    trainer = VqvaeTrainer(config, settings, features, train, test, scorer)
+    asked = repr((asdict(config), asdict(settings), budget))
+    run(
+        trainer,
+        Plan("vqvae", asked, budget, len(train.images), settings.batch, settings.seed, out),
+        train.images.device,
+        log,
+    )

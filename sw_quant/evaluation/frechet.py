@@ -34,7 +34,7 @@ class Statistics:
         values = features.detach().double().cpu()
         if not bool(torch.isfinite(values).all()):
             raise FpqvarError("features are not finite; check the images for NaN")
-        return Statistics(values.mean(dim=0), torch.cov(values.T), len(values))
+        return Statistics(values.mean(dim=0), torch.cov(values.T).reshape((values.shape[1],) * 2), len(values))
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
