@@ -28,13 +28,8 @@ LOAD = "sw_quant.var.checkpoint.load_model"
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `fpqvar` in this process; `fmnist` is the tiny model."""
-
-    def fake_load(name: str) -> Any:
-        if name != "fmnist":
-            raise FpqvarError(f"{name}: no such model")
-        return tiny_model()
+def fpqvar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `fpqvar` in this process: exit code, stdout, stderr."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fpqvar", *map(str, arguments)])
@@ -44,8 +39,20 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         code = caught.value.code
         return (code if isinstance(code, int) else 0), captured.out, captured.err
 
-    monkeypatch.setattr(LOAD, fake_load)
     return call
+
+
+@pytest.fixture
+def run(fpqvar: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same, but `fmnist` is the tiny model."""
+
+    def fake_load(name: str) -> Any:
+        if name != "fmnist":
+            raise FpqvarError(f"{name}: no such model")
+        return tiny_model()
+
+    monkeypatch.setattr(LOAD, fake_load)
+    return fpqvar
 
 
 def refused(result: tuple[int, str, str], code: int, *words: str) -> None:
@@ -162,6 +169,34 @@ def test_another_tie_rule_is_refused(run: Run, tmp_path: Path, scores: list[int]
         word = "--recipes" if command == "evaluate" else "--recipe"
         result = run(command, *arguments, word, recipe, "--out", tmp_path / "out")
         refused(result, 2, "recipe mine: ties = 'paper'", 'set ties = "even"')
+
+
+@pytest.mark.parametrize("format", ["fp4", "fp6"])
+def test_the_shipped_model_is_bit_exact_on_the_compiled_engine(fpqvar: Run, tmp_path: Path, format: str) -> None:
+    """A whole image of the real model: every layer's outputs, golden against csim."""
+    arguments = [
+        "--model",
+        "fmnist",
+        "--format",
+        format,
+        "--backend",
+        "csim",
+        "--check",
+        "golden",
+        "--classes",
+        "sneaker",
+    ]
+    code, _, stderr = fpqvar("generate", *arguments, "--out", tmp_path)
+    assert code == 0, stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["bit_exact"] is True
+    first, second = report["engines"]
+    assert len(first["layer_sha256"]) == 24
+    assert first["layer_sha256"] == second["layer_sha256"]
+    image = np.array(Image.open(tmp_path / "class007_000.png"))
+    assert image.shape == (32, 32)
+    assert image[:2].max() < 40  # black above the shoe
+    assert image.max() > 120
 
 
 # demo
