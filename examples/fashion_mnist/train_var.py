@@ -46,7 +46,7 @@ class VarSettings:
     weight_decay: float = 0.05
     decay: float = 0.9995
     no_class: float = 0.1
-    dropout: float = 0.1
+    dropout: float = 0.2
 
 
 @dataclass(frozen=True)
