@@ -181,4 +181,5 @@ def _table(results: list[dict[str, Any]], run: _Run) -> Table:
 
 def _markdown(results: list[dict[str, Any]], run: _Run) -> str:
     rows = [_HEADINGS, ("---", "---:", "---:", "---:"), *(_columns(result) for result in results)]
-    return "\n".join(["| " + " | ".join(row) + " |" for row in rows]) + f"\n\n{_title(run)}.\n"
+    days = " and ".join(sorted({result["machine"]["date"] for result in results}))
+    return "\n".join(["| " + " | ".join(row) + " |" for row in rows]) + f"\n\n{_title(run)}; {days}.\n"

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ def cpu_name() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """The machine that a measurement was made on."""
-    return {"cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()}
+    """The machine that a measurement was made on, and the day."""
+    today = datetime.now(timezone.utc).date().isoformat()
+    return {"date": today, "cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()}
 
 
 def versions() -> dict[str, Any]:
