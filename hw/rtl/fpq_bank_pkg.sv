@@ -53,6 +53,8 @@ package fpq_bank_pkg;
 
   // fpq_array: cycles from the last chunk to the group's sums.
   function automatic int array_latency(target_e target, fpq_pkg::family_e family, int lanes);
+    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return 5 + tree_levels(lanes);
+    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return 5 + tree_levels(lanes);
     return 4;
   endfunction
 
@@ -108,6 +110,19 @@ package fpq_bank_pkg;
     if (pass == (negative ? PassPositive : PassNegative)) return 0;
     if (negative) return -int'(fpq_pkg::magnitude(fmt, 1'b1, index + fpq_pkg::negative_offset(fmt)));
     return int'(fpq_pkg::magnitude(fmt, 1'b0, index));
+  endfunction
+
+  // fpq_sum: levels of three-operand adders from `count` operands to two, and the bits of those.
+  function automatic int tree_levels(int count);
+    automatic int result = 0;
+    for (int n = count; n > 2; n = n / 3 + n % 3) result++;
+    return result;
+  endfunction
+
+  function automatic int tree_width(int count, int largest);
+    automatic int top = largest;
+    for (int n = count; n > 2; n = n / 3 + n % 3) top = 3 * top + 2;
+    return $clog2(top + 1);
   endfunction
 
   // How many rows share a float unit: a divisor of the rows, at most the cycles between two passes.

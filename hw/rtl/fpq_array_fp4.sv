@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dot products of fpq_array for FP4, of LUT primitives: operands are recoded once a row or column, multiplied by cells
+// of 7.5 LUTs, and added by three-operand adders, whose carry-ins take the products' signs.
+
+module fpq_array_fp4
+  import fpq_bank_pkg::*;
+#(
+  parameter target_e Target = TargetUltrascale,
+  parameter int Rows = 4,
+  parameter int Columns = 8,
+  parameter int Lanes = 32,
+  localparam int SumBits = sum_bits(fpq_pkg::FamilyFp4)
+) (
+  input  logic                            clk_i,
+  input  logic                            valid_i,
+  input  logic                            first_i,
+  input  logic                            last_i,
+  input  pass_e                           pass_i,
+  input  logic [Rows*Lanes*4-1:0]         a_codes_i,
+  input  logic [Columns*Lanes*4-1:0]      w_codes_i,
+  output logic [Rows*Columns*SumBits-1:0] sums_o
+);
+
+  localparam int ClassBits = 13;
+  localparam int ProductCycle = 3;
+  localparam int TreeCycle = ProductCycle + tree_levels(Lanes);
+
+  // Control beside the tree's result, and a cycle later.
+  logic valid, first, last, last_q;
+
+  fpq_delay #(
+    .Width (3),
+    .Cycles(TreeCycle)
+  ) u_control (
+    .clk_i,
+    .data_i({valid_i, first_i, valid_i & last_i}),
+    .data_o({valid, first, last})
+  );
+
+  always_ff @(posedge clk_i) begin
+    last_q <= last;
+  end
+
+  logic [Rows*Lanes*ClassBits-1:0] a_classes;
+  logic [Columns*Lanes*ClassBits-1:0] w_classes;
+
+  for (genvar i = 0; i < Rows * Lanes; i++) begin : gen_activations
+    fpq_recode_a_fp4 u_recode (
+      .clk_i,
+      .code_i   ({pass_i, a_codes_i[4*i+:4]}),
+      .classes_o(a_classes[ClassBits*i+:ClassBits])
+    );
+  end
+  for (genvar i = 0; i < Columns * Lanes; i++) begin : gen_weights
+    fpq_recode_w_fp4 u_recode (
+      .clk_i,
+      .code_i   (w_codes_i[4*i+:4]),
+      .classes_o(w_classes[ClassBits*i+:ClassBits])
+    );
+  end
+
+  for (genvar r = 0; r < Rows; r++) begin : gen_rows
+    for (genvar c = 0; c < Columns; c++) begin : gen_columns
+      logic [Lanes*9-1:0] products, products_q;
+      logic [Lanes-1:0] ones, ones_q;
+      logic [SumBits-1:0] sum;
+
+      for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
+        fpq_product_fp4 u_product (
+          .a_i      (a_classes[(r*Lanes+l)*ClassBits+:ClassBits]),
+          .b_i      (w_classes[(c*Lanes+l)*ClassBits+:ClassBits]),
+          .product_o(products[9*l+:9]),
+          .one_o    (ones[l])
+        );
+      end
+
+      always_ff @(posedge clk_i) begin
+        products_q <= products;
+        ones_q     <= ones;
+        // The finished sum stands while the next pass begins.
+        if (last_q) sums_o[(r*Columns+c)*SumBits+:SumBits] <= sum;
+      end
+
+      fpq_dot #(
+        .Target      (Target),
+        .Lanes       (Lanes),
+        .ProductWidth(9),
+        .SumBits     (SumBits)
+      ) u_dot (
+        .clk_i,
+        .valid_i   (valid),
+        .first_i   (first),
+        .products_i(products_q),
+        .ones_i    (ones_q),
+        .sum_o     (sum)
+      );
+    end
+  end
+
+endmodule
