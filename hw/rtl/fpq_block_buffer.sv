@@ -60,16 +60,14 @@ module fpq_block_buffer #(
     write_marks.nonfinite = row_special;
   end
 
-  // The ring. One word of the count is still in the input register.
+  // The ring. ready_o is a register: two more words may come after it was right.
   logic [Words*16+MarksWidth-1:0] ring [Depth];
-  logic [PtrWidth:0] taken_q, read_q, fill;
-  logic [PtrWidth-1:0] write_q;
+  logic [PtrWidth:0] fill_q;
+  logic [PtrWidth-1:0] write_q, read_q;
   logic [Words*16-1:0] head_data;
   marks_t head;
 
-  assign fill = taken_q - read_q;
-  assign ready_o = ~fill[PtrWidth];
-  assign {head, head_data} = ring[read_q[PtrWidth-1:0]];
+  assign {head, head_data} = ring[read_q];
 
   // What may be sent: an entry for each block of a transformed row, and for each word of another.
   logic [1:0] part_q;
@@ -99,7 +97,8 @@ module fpq_block_buffer #(
   always_ff @(posedge clk_i) begin
     if (in_valid_q) ring[write_q] <= {write_marks, data_q};
     if (!rst_ni) begin
-      taken_q    <= '0;
+      fill_q     <= '0;
+      ready_o    <= 1'b0;
       write_q    <= '0;
       read_q     <= '0;
       part_q     <= '0;
@@ -107,7 +106,8 @@ module fpq_block_buffer #(
       last_ght_q <= 1'b0;
       valid_o    <= 1'b0;
     end else begin
-      if (take) taken_q <= taken_q + 1'b1;
+      fill_q  <= fill_q + (PtrWidth + 1)'(take) - (PtrWidth + 1)'(send);
+      ready_o <= fill_q < (PtrWidth + 1)'(Depth - 2);
       if (in_valid_q) write_q <= write_q + 1'b1;
       if (in_valid_q & in_marks_q.part_last) part_q <= in_marks_q.row_last ? 2'd0 : part_q + 2'd1;
       if (send) begin

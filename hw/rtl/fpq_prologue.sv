@@ -112,6 +112,7 @@ module fpq_prologue #(
   logic signed [KeyBits-1:0] largest, smallest;
   logic new_scale, scale_room, scale_valid, scale_pop;
   logic [15:0] new_positive, new_negative, scale, scale_negative;
+  logic zero, zero_negative;
   logic segment_room, segment_valid, segment_pop;
   segment_t segment;
 
@@ -133,10 +134,11 @@ module fpq_prologue #(
     .scale_negative_o(new_negative)
   );
 
-  fpq_fifo #(.Width(32), .Depth(Groups)) u_scales (
+  fpq_fifo #(.Width(34), .Depth(Groups)) u_scales (
     .clk_i, .rst_ni, .valid_i(new_scale), .ready_o(scale_room),
-    .data_i({new_positive, new_negative}), .valid_o(scale_valid), .ready_i(scale_pop),
-    .data_o({scale, scale_negative})
+    .data_i({new_positive, new_negative, new_positive == 16'd0, new_negative == 16'd0}),
+    .valid_o(scale_valid), .ready_i(scale_pop),
+    .data_o({scale, scale_negative, zero, zero_negative})
   );
 
   fpq_fifo #(.Width($bits(segment_t)), .Depth(128)) u_segments (
@@ -175,9 +177,10 @@ module fpq_prologue #(
   fpq_quantizer #(.Family(Family), .Words(Words)) u_quantizer (
     .clk_i, .rst_ni, .segment_valid_i(segment_valid), .segment_ready_o(segment_pop),
     .segment_i(segment), .scale_valid_i(scale_valid), .scale_ready_o(scale_pop), .scale_i(scale),
-    .scale_negative_i(scale_negative), .valid_i(word_valid), .pop_o(word_pop), .keys_i(word_keys),
-    .segment_last_i(word_segment_last), .group_last_i(word_group_last), .row_last_i(word_row_last),
-    .nonfinite_i(word_nonfinite), .valid_o(code_valid), .group_last_o(code_group_last),
+    .scale_negative_i(scale_negative), .zero_i(zero), .zero_negative_i(zero_negative),
+    .valid_i(word_valid), .pop_o(word_pop), .keys_i(word_keys), .segment_last_i(word_segment_last),
+    .group_last_i(word_group_last), .row_last_i(word_row_last), .nonfinite_i(word_nonfinite),
+    .valid_o(code_valid), .group_last_o(code_group_last),
     .row_last_o(code_row_last), .nonfinite_o(code_nonfinite), .codes_o(codes),
     .scale_o(code_scale), .scale_negative_o(code_scale_negative)
   );

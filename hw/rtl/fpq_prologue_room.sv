@@ -28,22 +28,25 @@ module fpq_prologue_room #(
   logic [WordsWidth-1:0] words_q;
   logic [GroupsWidth-1:0] groups_q;
   logic [7:0] transit_q;
+  logic drained_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       words_q   <= '0;
       groups_q  <= '0;
       transit_q <= '0;
+      drained_q <= 1'b0;
       room_o    <= 1'b0;
     end else begin
       words_q   <= words_q + WordsWidth'(send_i) - WordsWidth'(pop_i);
       groups_q  <= groups_q + GroupsWidth'(send_group_last_i) - GroupsWidth'(group_pop_i);
       transit_q <= transit_q + 8'(send_i) - 8'(arrive_i);
+      drained_q <= ~send_i & (transit_q == 8'd0);
       room_o    <= (words_q <= WordsLimit) & (groups_q <= GroupsLimit);
     end
   end
   // A word just being sent counts, too.
-  assign drained_o = ~send_i & (transit_q == 8'd0);
+  assign drained_o = ~send_i & drained_q;
 
   `FPQ_ASSERT(WordsFit, words_q <= WordsWidth'(BufferWords))
   `FPQ_ASSERT(GroupsFit, groups_q <= GroupsWidth'(Groups))

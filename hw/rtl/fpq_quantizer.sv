@@ -17,6 +17,8 @@ module fpq_quantizer #(
   output logic                       scale_ready_o,
   input  logic [15:0]                scale_i,
   input  logic [15:0]                scale_negative_i,
+  input  logic                       zero_i,            // scale_i is
+  input  logic                       zero_negative_i,   // the scale of negative elements is
   // The row buffer's head.
   input  logic                       valid_i,
   output logic                       pop_o,
@@ -47,18 +49,20 @@ module fpq_quantizer #(
   // Segments with tables, in order; `ready` counts those whose bounds are written.
   logic table_valid, table_ready, entry_valid, filled, ready, free;
   logic [TableWidth-1:0] new_table, entry_table, entry_table_negative;
-  logic entry_ght, entry_dual, segment_end;
+  logic entry_ght, entry_dual, entry_zero, entry_zero_negative, segment_end;
   logic [15:0] entry_scale, entry_scale_negative;
 
   assign pop_o = valid_i & entry_valid & ready;
   assign segment_end = pop_o & segment_last_i;
   assign entry_table_negative = entry_table + TableWidth'(entry_dual);
 
-  fpq_fifo #(.Width(TableWidth + 34), .Depth(Tables)) u_entries (
+  fpq_fifo #(.Width(TableWidth + 36), .Depth(Tables)) u_entries (
     .clk_i, .rst_ni, .valid_i(table_valid), .ready_o(table_ready),
-    .data_i({new_table, segment_i.ght, segment_i.dual, scale_i, scale_negative_i}),
+    .data_i({new_table, segment_i.ght, segment_i.dual, zero_i, zero_negative_i, scale_i,
+             scale_negative_i}),
     .valid_o(entry_valid), .ready_i(segment_end),
-    .data_o({entry_table, entry_ght, entry_dual, entry_scale, entry_scale_negative})
+    .data_o({entry_table, entry_ght, entry_dual, entry_zero, entry_zero_negative, entry_scale,
+             entry_scale_negative})
   );
 
   fpq_credit #(.Width(TableWidth + 1)) u_ready (
@@ -102,8 +106,7 @@ module fpq_quantizer #(
     ) u_search (
       .clk_i, .key_i(keys_i[i*23 +: 23]), .ght_i(entry_ght), .dual_i(entry_dual),
       .table_i(entry_table), .table_negative_i(entry_table_negative),
-      .zero_i(entry_scale == 16'd0),
-      .zero_negative_i((entry_dual ? entry_scale_negative : entry_scale) == 16'd0),
+      .zero_i(entry_zero), .zero_negative_i(entry_zero_negative),
       .first_bound_i(first_bound), .code_o(codes_o[i*CodeBits +: CodeBits]),
       .write_i(write), .write_steps_i(write_steps), .write_table_i(write_table),
       .write_pair_i(write_pair), .even_bound_i(even_bound), .odd_bound_i(odd_bound)

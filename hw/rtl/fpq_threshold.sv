@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One threshold of the quantizer, t * s, as a bound on the elements' own grid: an element is above the threshold if its
-// size is greater than `bound_o`. One a cycle; nine cycles.
+// size is greater than `bound_o`. One a cycle; ten cycles.
 //
 // The grid is the transform's integers, or FP16 patterns (which sort as their values do). The bound is the largest point of
 // the grid below the threshold, or at it where a tie goes down. With units of the scale's last place times the format's half
@@ -63,43 +63,46 @@ module fpq_threshold (
     side5_q  <= side4_q;
   end
 
-  // 6. The shift; the pattern's field, less 1; whether an integer has more than 22 bits.
-  logic ght6_q, ght7_q, ght8_q, over6_q, over7_q, over8_q;
-  logic [5:0] left, shift_q, field6_q, field7_q, field8_q;
-
-  assign left = {1'b0, zeros_q} < side5_q[5:0] ? {1'b0, zeros_q} : side5_q[5:0];
+  // 6. How far left a pattern goes; whether an integer has more than 22 bits. 7. The shift to the right;
+  // the pattern's field, less 1.
+  logic [6:0] side6_q;
+  logic [5:0] left_q, shift_q, field7_q, field8_q, field9_q;
+  logic over6_q, over7_q, over8_q, over9_q, ght7_q, ght8_q, ght9_q;
 
   always_ff @(posedge clk_i) begin
-    ght6_q   <= side5_q[6];
-    shift_q  <= side5_q[6] ? side5_q[5:0] : 6'd30 - left;
-    field6_q <= side5_q[5:0] - left;
-    over6_q  <= side5_q[6] & ({2'd0, zeros_q} + {1'b0, side5_q[5:0]} < 7'd19);
+    side6_q  <= side5_q;
+    left_q   <= {1'b0, zeros_q} < side5_q[5:0] ? {1'b0, zeros_q} : side5_q[5:0];
+    over6_q  <= {2'd0, zeros_q} + {1'b0, side5_q[5:0]} < 7'd19;
+    ght7_q   <= side6_q[6];
+    shift_q  <= side6_q[6] ? side6_q[5:0] : 6'd30 - left_q;
+    field7_q <= side6_q[5:0] - left_q;
+    over7_q  <= over6_q;
   end
 
-  // 7. Shift by sixteens and fours, 8. by the rest.
-  logic [18:0] below6;
-  logic up6;
+  // 8. Shift by sixteens and fours, 9. by the rest.
+  logic [18:0] below7;
+  logic up7;
   logic [40:0] wide;
   logic [24:0] coarse_q;
   logic [1:0] fine_q;
   logic [21:0] fine_bits_q;
 
-  fpq_delay #(.Width(19), .Cycles(3)) u_below (.clk_i, .data_i(below_q), .data_o(below6));
-  fpq_delay #(.Width(1), .Cycles(4)) u_up (.clk_i, .data_i(up2_q), .data_o(up6));
-  assign wide = {below6, {22{up6}}} >> {shift_q[5:2], 2'd0};
+  fpq_delay #(.Width(19), .Cycles(4)) u_below (.clk_i, .data_i(below_q), .data_o(below7));
+  fpq_delay #(.Width(1), .Cycles(5)) u_up (.clk_i, .data_i(up2_q), .data_o(up7));
+  assign wide = {below7, {22{up7}}} >> {shift_q[5:2], 2'd0};
 
   always_ff @(posedge clk_i) begin
     coarse_q    <= wide[24:0];
     fine_q      <= shift_q[1:0];
     fine_bits_q <= 22'(coarse_q >> fine_q);
-    {ght7_q, over7_q, field7_q} <= {ght6_q, over6_q, field6_q};
     {ght8_q, over8_q, field8_q} <= {ght7_q, over7_q, field7_q};
+    {ght9_q, over9_q, field9_q} <= {ght8_q, over8_q, field8_q};
   end
 
-  // 9. An integer, saturated above every element; or a pattern: the hidden bit counts for the field.
+  // 10. An integer, saturated above every element; or a pattern: the hidden bit counts for the field.
   always_ff @(posedge clk_i) begin
-    if (ght8_q) bound_o <= fine_bits_q | {22{over8_q}};
-    else bound_o <= {6'd0, field8_q + 6'(fine_bits_q[10]), fine_bits_q[9:0]};
+    if (ght9_q) bound_o <= fine_bits_q | {22{over9_q}};
+    else bound_o <= {6'd0, field9_q + 6'(fine_bits_q[10]), fine_bits_q[9:0]};
   end
 
   logic unused_wide;

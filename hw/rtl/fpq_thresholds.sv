@@ -40,7 +40,7 @@ module fpq_thresholds #(
   localparam bit HasDual = family_has_dual(Family);
   localparam format_e Dual = HasDual ? family_dual(Family) : Plain;
   localparam int Offset = int'(negative_offset(Dual));
-  localparam int Latency = 9;  // of fpq_threshold
+  localparam int Latency = 10;  // of fpq_threshold
 
   // Where a threshold lies on the grid, but for the scale's exponent; see fpq_threshold.
   function automatic logic [6:0] base_place(logic ght, logic [4:0] exponent,

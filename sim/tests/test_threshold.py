@@ -11,7 +11,7 @@ from host._generated import FAMILIES
 from sim.bench import expect, generator, pipeline, start
 from sw_quant._generated import FORMATS
 
-LATENCY = 9
+LATENCY = 10
 
 
 def pattern_bound(threshold: Fraction, up: bool) -> int:
