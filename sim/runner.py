@@ -2,6 +2,7 @@
 """Builds a design with Icarus or Verilator and runs a cocotb module on it."""
 
 import os
+import re
 import shutil
 import sysconfig
 import time
@@ -82,9 +83,7 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
     started = time.monotonic()
     try:
         runner.build(
-            sources=[*PACKAGES, RTL / f"{bench.top}.sv"]
-            if bench.simulator == "verilator"
-            else [RTL / f"{bench.top}.sv"],
+            sources=[*PACKAGES, RTL / f"{bench.top}.sv"] if bench.simulator == "verilator" else _modules(bench.top),
             includes=[RTL],
             parameters=bench.parameters,
             hdl_toplevel=bench.top,
@@ -132,9 +131,19 @@ def _runner(simulator: str) -> "Runner":
     return PortsOnly()
 
 
+def _modules(top: str) -> list[Path]:
+    """The files of a module and of all that it is made of. (Icarus 11 crashes on libraries whose files include others.)"""
+    found, todo = set[Path](), {RTL / f"{top}.sv"}
+    while todo:
+        found |= todo
+        names = {name for path in todo for name in re.findall(r"\bfpq_\w+", path.read_text())}
+        todo = {path for path in (RTL / f"{name}.sv" for name in names) if path.exists()} - found
+    return sorted(found)
+
+
 def _build_args(bench: Bench, waves: bool) -> list[str]:
     if bench.simulator == "icarus":
-        return ["-Wno-timescale", "-y", str(RTL), "-Y", ".sv"]
+        return ["-Wno-timescale"]
     args = ["-y", str(RTL), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
     return [*args, "--trace-fst"] if waves else args
 
