@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from host._generated import FAMILIES, Geometry
 from sim.bank_benches import BANK_BENCHES
+from sim.engine_benches import ENGINE_BENCHES
 from sim.runner import Bench
 from sw_quant._generated import FORMATS
 
@@ -54,6 +55,12 @@ def _accelerator(family: str, geometry: Geometry) -> Bench:
     return Bench(f"accel-{family}", "fpq_accel", "test_accel", parameters, "verilator", environment)
 
 
+def _x_read(bus_bits: int) -> Bench:
+    return Bench(
+        f"x-read-{bus_bits}", "fpq_x_read", "test_x_read", {"BusBits": bus_bits}, environment={"BUS_BITS": str(bus_bits)}
+    )
+
+
 BENCHES = [
     Bench("align", "fpq_align", "test_align"),
     _scale("e2m1", "dual4"),
@@ -64,6 +71,7 @@ BENCHES = [
     _search("fp6", 5, 4, offset=1),
     _search("int8", 7, 2, twos=1),
     *(_hadamard(words) for words in (4, 8, 16, 32)),
+    *(_x_read(bits) for bits in (64, 128, 512)),
     # Whole accelerators, each other in all that a build can vary.
     _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128)),
     _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
@@ -75,5 +83,6 @@ BENCHES = [
     _prologue("fp6", 4, 64),
     _prologue("int4", 16, 32),
     _prologue("int8", 8, 128),
+    *ENGINE_BENCHES,
     *BANK_BENCHES,
 ]

@@ -61,7 +61,7 @@ def outputs(
 async def send(
     dut: Any, banks: list[list[Piece]], rng: np.random.Generator, pause: float, until: int
 ) -> dict[str, int]:
-    """Drive the banks' outputs until they are gone and `until` commands have retired, or one fails; counts of events."""
+    """Drive the banks' outputs until all are gone and `until` commands have retired, or one fails; count events."""
     seen = Counter[str]()
     offered, idle = [False] * BANKS, 0
     for _ in range(200_000):
