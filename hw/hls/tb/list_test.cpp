@@ -16,7 +16,7 @@ using namespace fpq::spec;
 using B = fpq::Build<FPQ_FAMILY, FPQ_GEOMETRY>;
 using Machine = tb::Machine<B>;
 
-constexpr std::uint32_t kM = 2 * B::kRows + 1, kN = 64, kK = 128;
+constexpr std::uint32_t kM = 3, kN = 32, kK = 128;
 
 // Three good commands alike, and Y of the first.
 struct Good {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the benches side by side, prints what each said, and fails if one did. An argument is passed on: the seed.
+// Runs the benches side by side, prints what they say as they say it, and fails if one did. Arguments are passed on: the
+// seed.
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -9,21 +11,22 @@
 namespace {
 
 struct Bench {
-  const char* program;
-  std::string output;
+  const char* name;
   int status;
 };
 
 void run(Bench& bench, const std::string& arguments) {
-  const std::string command = std::string("'") + bench.program + "'" + arguments + " 2>&1";
+  const std::string command = std::string("'" FPQ_FOLDER "/") + bench.name + "'" + arguments + " 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   if (!pipe) {
-    bench.output = "cannot start " + command + "\n";
-    bench.status = EXIT_FAILURE;
+    std::printf("%s: cannot be started\n", bench.name);
     return;
   }
-  char buffer[4096];
-  while (const std::size_t got = std::fread(buffer, 1, sizeof(buffer), pipe)) bench.output.append(buffer, got);
+  char line[4096];
+  while (std::fgets(line, sizeof(line), pipe)) {
+    std::printf("%-12s | %s", bench.name, line);
+    std::fflush(stdout);
+  }
   bench.status = pclose(pipe);
 }
 
@@ -33,15 +36,14 @@ int main(int argc, char** argv) {
   std::string arguments;
   for (int i = 1; i < argc; ++i) arguments += std::string(" '") + argv[i] + "'";
   std::vector<Bench> benches;
-  for (const char* program : {FPQ_BENCHES}) benches.push_back({program, "", EXIT_FAILURE});
+  for (const char* name : {FPQ_BENCHES}) benches.push_back({name, EXIT_FAILURE});
   std::vector<std::thread> threads;
   for (Bench& bench : benches) threads.emplace_back(run, std::ref(bench), arguments);
   for (std::thread& thread : threads) thread.join();
   bool failed = false;
   for (const Bench& bench : benches) {
-    std::printf("%s\n%s\n", bench.program, bench.output.c_str());
+    std::printf("%-12s | %s\n", bench.name, bench.status == 0 ? "passed" : "FAILED");
     failed = failed || bench.status != 0;
   }
-  std::printf(failed ? "csim_bench: FAILED\n" : "csim_bench: passed\n");
   return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
