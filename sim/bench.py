@@ -67,7 +67,9 @@ async def pipeline(
     return [np.array(answer, np.int64) for answer in answers]
 
 
-def expect(found: npt.NDArray[Any], wanted: npt.NDArray[Any], inputs: Mapping[str, Sequence[int]]) -> None:
+def expect(
+    found: npt.NDArray[Any], wanted: npt.NDArray[Any], inputs: Mapping[str, Sequence[int] | npt.NDArray[Any]]
+) -> None:
     """All equal; else AssertionError that shows the first inputs that gave something else."""
     wrong = np.flatnonzero(np.asarray(found) != np.asarray(wanted))
     if len(wrong):

@@ -57,7 +57,11 @@ def _accelerator(family: str, geometry: Geometry) -> Bench:
 
 def _x_read(bus_bits: int) -> Bench:
     return Bench(
-        f"x-read-{bus_bits}", "fpq_x_read", "test_x_read", {"BusBits": bus_bits}, environment={"BUS_BITS": str(bus_bits)}
+        f"x-read-{bus_bits}",
+        "fpq_x_read",
+        "test_x_read",
+        {"BusBits": bus_bits},
+        environment={"BUS_BITS": str(bus_bits)},
     )
 
 

@@ -21,7 +21,10 @@ def encode(x: Floats) -> npt.NDArray[np.uint32]:
     field = np.where(x == 0, 0, exponent - 24 + EXPONENT_BIAS)
     if field.size and (field.min() < 0 or field.max() > 127):
         raise ValueError("outside the internal exponent")
-    return ((field << SIGNIFICAND_BITS) | (significand & (2**SIGNIFICAND_BITS - 1))).astype(np.uint32)
+    bits: npt.NDArray[np.uint32] = ((field << SIGNIFICAND_BITS) | (significand & (2**SIGNIFICAND_BITS - 1))).astype(
+        np.uint32
+    )
+    return bits
 
 
 def alternative(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

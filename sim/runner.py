@@ -132,7 +132,7 @@ def _runner(simulator: str) -> "Runner":
 
 
 def _modules(top: str) -> list[Path]:
-    """The files of a module and of all that it is made of. (Icarus 11 crashes on libraries whose files include others.)"""
+    """The files of a module and of all its parts. (Icarus 11 crashes on libraries whose files include others.)"""
     found, todo = set[Path](), {RTL / f"{top}.sv"}
     while todo:
         found |= todo

@@ -52,7 +52,7 @@ module fpq_bank
 
   `FPQ_REQUIRE(gen_bad_columns, Columns % 4 == 0, "fpq_bank: Columns must be a multiple of 4")
   `FPQ_REQUIRE(gen_bad_lanes, Lanes == 32 || Lanes == 64 || Lanes == 128, "fpq_bank: Lanes must be 32, 64 or 128")
-  `FPQ_REQUIRE(gen_bad_slots, Slots >= 2 && 2 ** SlotBits == Slots, "fpq_bank: Slots must be a power of two, at least 2")
+  `FPQ_REQUIRE(gen_bad_slots, Slots >= 2 && 2 ** SlotBits == Slots, "fpq_bank: Slots must be a power of two from 2 on")
   `FPQ_REQUIRE(gen_bad_out_width, Columns % OutWidth == 0, "fpq_bank: OutWidth must divide Columns")
   `FPQ_REQUIRE(gen_bad_spacing, Spacing >= 1, "fpq_bank: Spacing must be at least 1")
 

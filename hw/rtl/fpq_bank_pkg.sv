@@ -102,7 +102,8 @@ package fpq_bank_pkg;
 
   // The integer that a code of an activation stands for in a pass, in units; weights are as in a plain pass.
   function automatic int signed code_units(fpq_pkg::family_e family, pass_e pass, int unsigned code);
-    automatic fpq_pkg::format_e fmt = pass == PassPlain ? fpq_pkg::family_weights(family) : fpq_pkg::family_dual(family);
+    automatic fpq_pkg::format_e fmt =
+        pass == PassPlain ? fpq_pkg::family_weights(family) : fpq_pkg::family_dual(family);
     automatic int unsigned top = 32'd1 << (code_bits(family) - 1);
     automatic bit negative = code >= top;
     automatic int unsigned index = negative ? code - top : code;

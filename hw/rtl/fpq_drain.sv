@@ -112,7 +112,8 @@ module fpq_drain
   ) u_biases (
     .clk_i,
     .write_i         (bias_valid_i),
-    .write_address_i (Parts > 1 ? ($clog2(4 * Parts))'({bias_entry_i, bias_part_i}) : ($clog2(4 * Parts))'(bias_entry_i)),
+    .write_address_i (Parts > 1 ? ($clog2(4 * Parts))'({bias_entry_i, bias_part_i}) :
+                                  ($clog2(4 * Parts))'(bias_entry_i)),
     .write_data_i    (bias_i),
     .read_a_address_i(Parts > 1 ? ($clog2(4 * Parts))'({tile_bias, part_q}) : ($clog2(4 * Parts))'(tile_bias)),
     .read_a_data_o   (bias),

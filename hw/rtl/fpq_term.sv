@@ -27,7 +27,7 @@ module fpq_term
   localparam int NormalBits = Wide ? 25 : SumBits;      // of the normalised sum
   localparam int Coarse = SumBits <= 26 ? SumBits - 13 : 12;
   localparam int Normal = term_normal_latency(Family);  // cycle of the normalised sum
-  localparam int Dropped = NormalBits - 5;              // bits of the product below its significand, at the lowest place
+  localparam int Dropped = NormalBits - 5;           // bits of the product below its significand, at the lowest place
 
   // Cycles 1 to Normal: the sum.
   logic coarse, zero;

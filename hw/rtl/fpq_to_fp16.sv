@@ -42,7 +42,8 @@ module fpq_to_fp16
       magnitude_2_q <= magnitude_q;
       negative_2_q  <= negative_q;
       large_q       <= exponent_q > (ExponentBits + 1)'(FieldBias + 30);
-      field_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ? 5'(exponent_q - (ExponentBits + 1)'(FieldBias)) : '0;
+      field_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ?
+                       5'(exponent_q - (ExponentBits + 1)'(FieldBias)) : '0;
       shift_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ? 4'd0 :
                        exponent_q < (ExponentBits + 1)'(FieldBias - 11) ? 4'd12 :
                        4'((ExponentBits + 1)'(FieldBias + 1) - exponent_q);

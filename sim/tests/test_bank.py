@@ -64,8 +64,10 @@ def units(codes: npt.NDArray[np.int64], format: Format) -> npt.NDArray[np.int64]
 def random_scales(random: np.random.Generator, count: int, style: float) -> npt.NDArray[np.float16]:
     """Ordinary scales, or (style below 0.3) any half from zero and subnormal to the largest."""
     if style < 0.3:
-        return random.integers(0, 0x7C00, count).astype(np.uint16).view(np.float16)
-    return np.exp2(random.uniform(-8, 2, count)).astype(np.float16)
+        patterns: npt.NDArray[np.uint16] = random.integers(0, 0x7C00, count).astype(np.uint16)
+        return patterns.view(np.float16)
+    scales: npt.NDArray[np.float16] = np.exp2(random.uniform(-8, 2, count)).astype(np.float16)
+    return scales
 
 
 def make_tile(random: np.random.Generator, shape: Shape, biases: npt.NDArray[np.float32]) -> Tile:
@@ -151,8 +153,8 @@ class Bench:
         chunks = len(step.a_codes)
         last = number == chunks - 1
         while last and not (
-            self.free[tile.slot] is not None
-            and self.cycle >= self.free[tile.slot]
+            (free := self.free[tile.slot]) is not None
+            and self.cycle >= free
             and self.cycle >= self.last_end + shape.spacing
         ):
             await self.step()

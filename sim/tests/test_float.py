@@ -35,7 +35,8 @@ def random_floats(random: np.random.Generator, count: int, low: int, high: int) 
     mantissa = np.choose(kind, [dense, sparse, runs, short])
     exponent = random.integers(low + 127, high + 128, count)
     sign = random.integers(0, 2, count)
-    return ((sign << 31) | (exponent << 23) | mantissa).astype(np.uint32).view(np.float32)
+    patterns: npt.NDArray[np.uint32] = ((sign << 31) | (exponent << 23) | mantissa).astype(np.uint32)
+    return patterns.view(np.float32)
 
 
 def bits(values: Floats) -> npt.NDArray[np.uint32]:
@@ -50,7 +51,7 @@ async def drive(
     lists = {name: values.tolist() for name, values in inputs.items()}
     if hasattr(dut, "enable_i"):
         lists["enable_i"] = [1] * len(next(iter(lists.values())))
-    cocotb.start_soon(Clock(dut.clk_i, CLOCK_NS, "ns").start())
+    Clock(dut.clk_i, CLOCK_NS, "ns").start()
     return await pipeline(dut, latency, lists, outputs)
 
 

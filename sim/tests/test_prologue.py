@@ -187,4 +187,6 @@ async def speed(dut: Any) -> None:
                 words = min(group, 128 if ght else group) / WORDS
                 # dual6 has room for two segments only, so filling cannot hide its own latency.
                 fill = (tables << BITS - 2) + (18 if format == "dual6" else 0)
-                assert share > 0.95 * min(1.0, words / fill), f"{format}, group {group}, ght {ght}: {share:.2f} words a cycle"
+                assert share > 0.95 * min(1.0, words / fill), (
+                    f"{format}, group {group}, ght {ght}: {share:.2f} words a cycle"
+                )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fpq_x_read with its burst cutter, AXI reader and realigner: any address, length and stall; errors; stop and start again."""
+"""fpq_x_read with burst cutter, AXI reader and realigner: any address, length and stall; errors; stop and restart."""
 
 import os
 from collections import deque

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the benches side by side, prints what they say as they say it, and fails if one did. Arguments are passed on: the
-// seed.
+// Runs the benches side by side, prints what they say as they say it, and fails if one did. Arguments are passed on:
+// the seed.
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
