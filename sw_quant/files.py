@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import FpqvarError
@@ -40,23 +40,31 @@ def sha256(path: Path) -> str:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make `folder` if it is not there, and try that a file can be written in it; raises FpqvarError if not."""
+    """Try that a file can be written in `folder`, and leave nothing there; raises FpqvarError if it cannot."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"fpqvar")
     except OSError as error:
         raise _cannot_write(folder, error) from error
+    finally:
+        for one in made:
+            with suppress(OSError):
+                one.rmdir()
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to; it becomes `path` when the block ends well and vanishes when it does not.
 
+    The folder is made if need be.
+
     Raises FpqvarError when writing fails, a full disk included.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(path)
     except OSError as error:

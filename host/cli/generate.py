@@ -61,7 +61,7 @@ def generate(
         raise UsageError("--check compares the bytes of two engines; float is none: choose golden or csim")
     ensure_writable(out)
     ticks = Ticks()
-    chosen = open_model(model, FLOAT if backend == FLOAT else format, recipe, ticks)
+    chosen = open_model(model, FLOAT if backend == FLOAT else format, recipe, ticks, classes)
     if (chosen.packed is None) != (backend == FLOAT):
         raise UsageError(f"{model} is quantized; choose a backend that computes with it: golden or csim")
     wanted = parse_classes(classes, chosen.class_names)

@@ -84,8 +84,10 @@ def _check_ties(recipe: "Recipe") -> None:
         )
 
 
-def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks) -> Model:
+def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks, classes: str = "all") -> Model:
     """Open a packed folder as it is, or a float model, quantized unless the format is float.
+
+    `classes` are checked (see `parse_classes`) before the work of quantizing.
 
     Raises:
         UsageError: format and recipe do not go together, or with a packed model.
@@ -110,6 +112,7 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks) 
     chosen = None if format == FLOAT else choose_recipe(format or "fp4", recipe)
     loaded = load(name)
     names, defaults = loaded.class_names, loaded.defaults
+    parse_classes(classes, names)
     if chosen is None:
         return Model(name, loaded.var, names, defaults, None)
     packed = pack(loaded, name, chosen, ticks)
