@@ -23,6 +23,7 @@ __all__ = ["BUILD", "RTL", "Bench", "Outcome", "prepare_environment", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "hw" / "rtl"
+MODELS = ROOT / "sim" / "models"  # of the devices' primitives
 BUILD = ROOT / "build" / "sim"
 PACKAGES = [RTL / "fpq_pkg.sv", *sorted(set(RTL.glob("*_pkg.sv")) - {RTL / "fpq_pkg.sv"})]
 
@@ -144,7 +145,7 @@ def _modules(top: str) -> list[Path]:
 def _build_args(bench: Bench, waves: bool) -> list[str]:
     if bench.simulator == "icarus":
         return ["-Wno-timescale"]
-    args = ["-y", str(RTL), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
+    args = ["-y", str(RTL), "-y", str(MODELS), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
     return [*args, "--trace-fst"] if waves else args
 
 
