@@ -35,24 +35,37 @@ module fpq_add
     end
   end
 
-  // Cycle 2: which one is shifted, and how far.
-  float_t a_2_q, b_2_q;
-  logic [ExponentBits:0] distance;
-  logic distant, far, swap_q, coarse_q, far_q;
-  logic [4:0] align_q;                             // fine shift, at most Guard
+  // Cycle 2: which one is shifted, and how far. A difference below 32 is looked up by its sign and five bits.
+  typedef struct packed {
+    logic       far;
+    logic       coarse;
+    logic [4:0] align;  // fine shift, at most Guard
+  } shift_t;
 
-  assign distance = delta_q < 0 ? -delta_q : delta_q;
-  assign distant  = distance > 8'(Guard);
-  assign far      = distance >= 8'(FarExponents);
+  function automatic shift_t shift_of(logic [5:0] delta);
+    automatic logic [5:0] distance = delta[5] ? -{1'b1, delta[4:0]} : delta;
+    if (distance >= 6'(FarExponents)) return '{far: 1'b1, coarse: 1'b0, align: 5'd0};
+    if (distance > 6'(Guard)) return '{far: 1'b0, coarse: 1'b1, align: 5'(distance - 6'(CoarseAlign))};
+    return '{far: 1'b0, coarse: 1'b0, align: 5'(distance)};
+  endfunction
+
+  function automatic logic [63:0][$bits(shift_t)-1:0] shift_table();
+    for (int i = 0; i < 64; i++) shift_table[i] = shift_of(6'(i));
+  endfunction
+
+  localparam logic [63:0][$bits(shift_t)-1:0] ShiftTable = shift_table();
+
+  float_t a_2_q, b_2_q;
+  shift_t shift_q;
+  logic swap_q;
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
-      a_2_q    <= a_q;
-      b_2_q    <= b_q;
-      swap_q   <= delta_q < 0;
-      far_q    <= far;
-      coarse_q <= distant & ~far;
-      align_q  <= 5'(distant ? distance - 8'(CoarseAlign) : distance);
+      a_2_q   <= a_q;
+      b_2_q   <= b_q;
+      swap_q  <= delta_q[ExponentBits];
+      shift_q <= ShiftTable[{delta_q[ExponentBits], delta_q[4:0]}];
+      if (delta_q[ExponentBits:5] != {3{delta_q[ExponentBits]}}) shift_q <= '{far: 1'b1, coarse: 1'b0, align: 5'd0};
     end
   end
 
@@ -64,12 +77,12 @@ module fpq_add
 
   assign greater  = swap_q ? b_2_q.significand : a_2_q.significand;
   assign lesser  = swap_q ? a_2_q.significand : b_2_q.significand;
-  assign factor = far_q ? '0 : {1'b1, (Guard)'(0)} >> align_q;
+  assign factor = shift_q.far ? '0 : {1'b1, (Guard)'(0)} >> shift_q.align;
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
       greater_q    <= greater;
-      sticky_q   <= coarse_q & (lesser[CoarseAlign-1:0] != '0);
+      sticky_q   <= shift_q.coarse & (lesser[CoarseAlign-1:0] != '0);
       exponent_q <= swap_q ? b_2_q.exponent : a_2_q.exponent;
     end
   end
@@ -85,7 +98,7 @@ module fpq_add
   ) u_align (
     .clk_i,
     .enable_i,
-    .a_i       (coarse_q ? lesser >>> CoarseAlign : lesser),
+    .a_i       (shift_q.coarse ? lesser >>> CoarseAlign : lesser),
     .b_i       (18'(factor)),
     .c_i       (48'(greater_q) <<< Guard),
     .cascade_i ('0),
@@ -155,7 +168,7 @@ module fpq_add
 
   // Cycles 8 to 13: normalise. Rounding up to 2^24 gives 2^23 and one more in the exponent.
   logic carried, carried_q, coarse, zero;
-  logic [4:0] shift;
+  logic [4:0] normalize_shift;
   logic [1:0] place_8_q;
   logic [ExponentBits-1:0] exponent_8_q, exponent_9_q, exponent_12_q, exponent_13_q;
   logic [SignificandBits-1:0] significand;
@@ -170,7 +183,7 @@ module fpq_add
     .enable_i,
     .x_i     ({rounded_q[SignificandBits], rounded_q[SignificandBits-2] | carried, rounded_q[SignificandBits-3:0]}),
     .coarse_o(coarse),
-    .shift_o (shift),
+    .shift_o (normalize_shift),
     .zero_o  (zero),
     .y_o     (significand)
   );
@@ -192,7 +205,7 @@ module fpq_add
       exponent_8_q  <= exponent_7_q;
       exponent_9_q  <= exponent_8_q + ExponentBits'(place_8_q) + ExponentBits'(carried_q) -
                        (coarse ? ExponentBits'(NormalizeCoarse + 1) : ExponentBits'(1));
-      exponent_13_q <= zero ? '0 : exponent_12_q - ExponentBits'(shift);
+      exponent_13_q <= zero ? '0 : exponent_12_q - ExponentBits'(normalize_shift);
     end
   end
 

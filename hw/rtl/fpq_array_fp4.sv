@@ -61,38 +61,19 @@ module fpq_array_fp4
 
   for (genvar r = 0; r < Rows; r++) begin : gen_rows
     for (genvar c = 0; c < Columns; c++) begin : gen_columns
-      logic [Lanes*9-1:0] products, products_q;
-      logic [Lanes-1:0] ones, ones_q;
-      logic [SumBits-1:0] sum;
-
-      for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
-        fpq_product_fp4 u_product (
-          .a_i      (a_classes[(r*Lanes+l)*ClassBits+:ClassBits]),
-          .b_i      (w_classes[(c*Lanes+l)*ClassBits+:ClassBits]),
-          .product_o(products[9*l+:9]),
-          .one_o    (ones[l])
-        );
-      end
-
-      always_ff @(posedge clk_i) begin
-        products_q <= products;
-        ones_q     <= ones;
-        // The finished sum stands while the next pass begins.
-        if (last_q) sums_o[(r*Columns+c)*SumBits+:SumBits] <= sum;
-      end
-
-      fpq_dot #(
-        .Target      (Target),
-        .Lanes       (Lanes),
-        .ProductWidth(9),
-        .SumBits     (SumBits)
+      fpq_dot_fp4 #(
+        .Target(Target),
+        .Lanes (Lanes),
+        .ABits (ClassBits),
+        .WBits (ClassBits)
       ) u_dot (
         .clk_i,
-        .valid_i   (valid),
-        .first_i   (first),
-        .products_i(products_q),
-        .ones_i    (ones_q),
-        .sum_o     (sum)
+        .valid_i(valid),
+        .first_i(first),
+        .keep_i (last_q),
+        .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
+        .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
+        .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
       );
     end
   end
