@@ -64,18 +64,23 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Board:
-    """A board: its device's resources, its memory's GB/s, and the geometry of each family's engine."""
+    """A board: its device, its memory (MiB, GB/s), what builds for it (Vivado's edition), what it boots, engines."""
 
     name: str
     part: str
+    board_part: str
     device: str
     luts: int
     ffs: int
     dsps: int
     bram36: int
     uram: int
+    memory_mib: int
     bandwidth_gbps: float
     clock_mhz: int
+    vivado: str
+    image: str
+    python: str
     geometry: Mapping[str, Geometry]
 
 
@@ -129,6 +134,12 @@ class Core(IntEnum):
     HLS = 1
     RTL = 2
 
+
+# The engine's names in Vivado, which PYNQ binds its driver to.
+IP_VLNV: dict[Core, str] = {
+    Core.HLS: "fpqvar:hls:fpq_accel:1.0",
+    Core.RTL: "fpqvar:rtl:fpq_accel:1.0",
+}
 
 DESCRIPTOR_FIELDS: tuple[Field, ...] = (
     Field("opcode", 0, 8, "operation"),
@@ -272,14 +283,19 @@ BOARDS: dict[str, Board] = {
     "pynq-z2": Board(
         name="pynq-z2",
         part="xc7z020clg400-1",
+        board_part="",
         device="zynq7",
         luts=53200,
         ffs=106400,
         dsps=220,
         bram36=140,
         uram=0,
+        memory_mib=512,
         bandwidth_gbps=2.1,
         clock_mhz=100,
+        vivado="Standard",
+        image="PYNQ 3.1 (4.0 ended Zynq-7000)",
+        python="3.10",
         geometry={
             "fp4": Geometry(rows=8, columns=8, lanes=32, act_depth=2048, bus_bits=64, banks=1),
             "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=4096, bus_bits=64, banks=1),
@@ -288,14 +304,19 @@ BOARDS: dict[str, Board] = {
     "kv260": Board(
         name="kv260",
         part="xck26-sfvc784-2LV-c",
+        board_part="xilinx.com:kv260_som:part0",
         device="zynqmp",
         luts=117120,
         ffs=234240,
         dsps=1248,
         bram36=144,
         uram=64,
+        memory_mib=4096,
         bandwidth_gbps=19.2,
         clock_mhz=300,
+        vivado="Standard",
+        image="Kria-PYNQ 3.0 on Ubuntu 22.04",
+        python="3.10",
         geometry={
             "fp4": Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
             "fp6": Geometry(rows=8, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
@@ -304,14 +325,19 @@ BOARDS: dict[str, Board] = {
     "zcu104": Board(
         name="zcu104",
         part="xczu7ev-ffvc1156-2-e",
+        board_part="xilinx.com:zcu104:part0",
         device="zynqmp",
         luts=230400,
         ffs=460800,
         dsps=1728,
         bram36=312,
         uram=96,
+        memory_mib=2048,
         bandwidth_gbps=19.2,
         clock_mhz=300,
+        vivado="Standard",
+        image="PYNQ 4.0",
+        python="3.12",
         geometry={
             "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
             "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
@@ -320,14 +346,19 @@ BOARDS: dict[str, Board] = {
     "zcu102": Board(
         name="zcu102",
         part="xczu9eg-ffvb1156-2-e",
+        board_part="xilinx.com:zcu102:part0",
         device="zynqmp",
         luts=274080,
         ffs=548160,
         dsps=2520,
         bram36=912,
         uram=0,
+        memory_mib=4096,
         bandwidth_gbps=19.2,
         clock_mhz=300,
+        vivado="Enterprise",
+        image="none ready-made: build PYNQ 4.0 for it",
+        python="3.12",
         geometry={
             "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
             "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
@@ -336,14 +367,19 @@ BOARDS: dict[str, Board] = {
     "vck190": Board(
         name="vck190",
         part="xcvc1902-vsva2197-2MP-e-S",
+        board_part="xilinx.com:vck190:part0",
         device="versal",
         luts=899840,
         ffs=1799680,
         dsps=1968,
         bram36=967,
         uram=463,
+        memory_mib=8192,
         bandwidth_gbps=25.6,
         clock_mhz=300,
+        vivado="Enterprise",
+        image="PYNQ 4.0",
+        python="3.12",
         geometry={
             "fp4": Geometry(rows=16, columns=48, lanes=32, act_depth=16384, bus_bits=512, banks=1),
             "fp6": Geometry(rows=16, columns=16, lanes=32, act_depth=16384, bus_bits=512, banks=1),

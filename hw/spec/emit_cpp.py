@@ -30,7 +30,7 @@ def emit_cpp(spec: Spec) -> str:
     lines += ["// Register offsets, plain literals for use in pragmas."]
     lines += [f"#define FPQ_REG_{r.name.upper()} 0x{r.offset:03x}  // {r.doc}" for r in spec.registers.registers]
     lines += ["", "namespace fpq {", "namespace spec {", ""]
-    sizes = contract.model_dump(exclude={"version", "flags", "errors", "cores"})
+    sizes = contract.model_dump(exclude={"version", "flags", "errors", "cores", "ip"})
     lines += [f"constexpr std::uint32_t kContractVersion = {contract.version};"]
     lines += [f"constexpr std::uint32_t k{camel(name)} = {value};" for name, value in sizes.items()]
     lines += [f"constexpr std::uint32_t kDescriptorBytes = {descriptor.bytes};", ""]

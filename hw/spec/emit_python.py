@@ -117,18 +117,23 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Board:
-    """A board: its device's resources, its memory's GB/s, and the geometry of each family's engine."""
+    """A board: its device, its memory (MiB, GB/s), what builds for it (Vivado's edition), what it boots, engines."""
 
     name: str
     part: str
+    board_part: str
     device: str
     luts: int
     ffs: int
     dsps: int
     bram36: int
     uram: int
+    memory_mib: int
     bandwidth_gbps: float
     clock_mhz: int
+    vivado: str
+    image: str
+    python: str
     geometry: Mapping[str, Geometry]
 
 '''
@@ -196,7 +201,13 @@ def emit_host(spec: Spec) -> str:
     lines += _enum("ErrorCode", "IntEnum", "The status register, in the order of the checks.", contract.errors)
     lines += _enum("EngineFlag", "IntFlag", "Bits of the `flags` register.", _masks(contract.flags))
     lines += _enum("Core", "IntEnum", "Who made the engine: the identity register's `core`.", contract.cores)
-    lines += ["", "DESCRIPTOR_FIELDS: tuple[Field, ...] = ("]
+    lines += ["", "# The engine's names in Vivado, which PYNQ binds its driver to.", "IP_VLNV: dict[Core, str] = {"]
+    ip = contract.ip
+    lines += [
+        f"    Core.{core.upper()}: {_str(f'{ip.vendor}:{core}:{ip.name}:{ip.version}')}," for core in contract.cores
+    ]
+    lines += ["}", ""]
+    lines += ["DESCRIPTOR_FIELDS: tuple[Field, ...] = ("]
     lines += [_call("    Field", [_str(f.name), f.offset, f.bits, _str(f.doc)]) for f in descriptor.fields]
     lines += [")", "", "# Must be zero: (offset, bytes)."]
     lines += ["DESCRIPTOR_RESERVED: tuple[tuple[int, int], ...] = ("]

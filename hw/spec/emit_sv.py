@@ -23,7 +23,7 @@ package fpq_pkg;
 def emit_sv(spec: Spec) -> str:
     """Text of the package."""
     contract, descriptor = spec.contract, spec.descriptor
-    sizes = contract.model_dump(exclude={"version", "flags", "errors", "cores"})
+    sizes = contract.model_dump(exclude={"version", "flags", "errors", "cores", "ip"})
     lines = [HEAD.format(licence=LICENCE, notice=NOTICE)]
     lines += [_parameter("int unsigned", "ContractVersion", contract.version)]
     lines += [_parameter("int unsigned", camel(name), value) for name, value in sizes.items()]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from .emit_boards import emit_boards
 from .emit_cpp import emit_cpp
 from .emit_python import emit_host, emit_sw_quant
 from .emit_sv import emit_sv
@@ -18,6 +19,7 @@ OUTPUTS = {
     "host/_generated.py": emit_host,
     "hw/hls/include/fpq/generated.hpp": emit_cpp,
     "hw/rtl/fpq_pkg.sv": emit_sv,
+    "docs/boards.md": emit_boards,
 }
 
 

@@ -44,6 +44,14 @@ Natural = Annotated[int, Field(ge=0)]
 Doc = Annotated[str, Field(min_length=1)]
 
 
+class Ip(Strict):
+    """What Vivado calls the engine; its library is the core's name."""
+
+    vendor: Name
+    name: Name
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+$")]
+
+
 class Contract(Strict):
     """contract.toml: sizes and code numbers that everything shares."""
 
@@ -57,6 +65,7 @@ class Contract(Strict):
     flags: dict[Name, Bit]
     errors: dict[Name, Byte]
     cores: dict[Name, Id]
+    ip: Ip
 
 
 class FloatFormat(Strict):
@@ -190,14 +199,19 @@ class Board(Strict):
     """A board: its device's resources, its memory, and the engine it gets for each family."""
 
     part: Doc
+    board_part: str
     device: Literal["zynq7", "zynqmp", "versal"]
     luts: Positive
     ffs: Positive
     dsps: Positive
     bram36: Positive
     uram: Natural
+    memory_mib: Positive
     bandwidth_gbps: Annotated[float, Field(gt=0)]
     clock_mhz: Positive
+    vivado: Literal["Standard", "Enterprise"]
+    image: Doc
+    python: Annotated[str, Field(pattern=r"^3\.\d+$")]
     geometry: Annotated[dict[Name, Geometry], Field(min_length=1)]
 
 
