@@ -14,6 +14,7 @@ from torch.nn import functional
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.var import PRESETS, Var, Vqvae
 from sw_quant.var.config import from_dict, to_dict
+from sw_quant.var.philox import uniforms
 from sw_quant.var.sampling import draw, restrict
 from tests.tiny import CONFIG, tiny_model
 
@@ -161,13 +162,27 @@ def test_restrict_keeps_what_it_says(data: st.DataObject) -> None:
         assert max((values[i] for i in allowed - kept), default=-99) <= values[least]
 
 
-def test_draws_follow_the_probabilities() -> None:
-    probabilities = torch.tensor([0.5, 0.25, 0.125, 0.125, 0.0])
-    logits = probabilities.log().expand(1, 40_000, 5)
-    for generators in ([torch.Generator().manual_seed(1)], [torch.Generator().manual_seed(2)]):
-        counts = draw(logits, generators).flatten().bincount(minlength=5)
-        assert counts[4] == 0
+@pytest.mark.parametrize("source", ["generator", "places"])
+def test_draws_follow_the_probabilities(source: str) -> None:
+    probabilities = torch.tensor([0.5, 0.25, 0.0, 0.125, 0.125, 0.0])
+    logits = probabilities.log().expand(2, 40_000, 6)
+    for seed in (1, 2):
+        given = torch.Generator().manual_seed(seed) if source == "generator" else uniforms([seed, 9], 40_000)
+        counts = draw(logits, given)[0].bincount(minlength=6)
+        assert counts[2] == counts[5] == 0
         assert (counts / 40_000 - probabilities).abs().max() < 0.01  # four standard deviations
+
+
+def test_a_place_picks_the_token_whose_share_holds_it() -> None:
+    logits = torch.tensor([0.0, 0.5, 0.25, 0.0, 0.25, 0.0]).log()
+    step = 2.0**-48
+    places = torch.tensor([[0.0, 0.5 - step, 0.5, 0.75 - step, 0.75, 1 - step]], dtype=torch.float64)
+    assert draw(logits.expand(1, 6, 6), places).tolist() == [[1, 1, 2, 2, 4, 4]]
+    one = torch.full((1, 2, 6), -torch.inf)
+    one[..., 3] = 0
+    assert draw(one, places[:, [0, 5]]).tolist() == [[3, 3]]
+    with pytest.raises(FpqvarError, match="not finite"):
+        draw(torch.full((1, 1, 6), torch.nan), places[:, :1])
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from sw_quant.errors import FpqvarError, UsageError
+
+_SHARES = 2.0**40
 
 
 def check_sampling(cfg: float, top_k: int, top_p: float, vocabulary: int) -> None:
@@ -50,12 +51,13 @@ def restrict(logits: Tensor, top_k: int, top_p: float) -> Tensor:
     return logits
 
 
-def draw(logits: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+def draw(logits: Tensor, source: torch.Generator | Tensor) -> Tensor:
     """Draw one token at each position.
 
     Args:
         logits: ``[B, L, vocabulary]``.
-        generators: one for the whole batch, or one for each image, whose draws then do not depend on the batch.
+        source: a generator, for the draws that the published code makes; or a number from [0, 1) for each position,
+            float64 ``[B, L]``.
 
     Returns:
         Indices ``[B, L]``.
@@ -66,8 +68,18 @@ def draw(logits: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
     probabilities = logits.softmax(dim=-1)
     if not bool(torch.isfinite(probabilities).all()):
         raise FpqvarError("the transformer's logits are not finite; check the checkpoint (`fpqvar doctor`)")
-    if len(generators) == 1:
-        drawn = torch.multinomial(probabilities.flatten(0, 1), 1, replacement=True, generator=generators[0])
-        return drawn.view(logits.shape[:-1])
-    rows = zip(probabilities, generators, strict=True)
-    return torch.stack([torch.multinomial(row, 1, replacement=True, generator=g)[:, 0] for row, g in rows])
+    if isinstance(source, Tensor):
+        return _at(probabilities, source)
+    drawn = torch.multinomial(probabilities.flatten(0, 1), 1, replacement=True, generator=source)
+    return drawn.view(logits.shape[:-1])
+
+
+def _at(probabilities: Tensor, places: Tensor) -> Tensor:
+    """The index whose share of [0, 1) holds each place.
+
+    Probabilities are added up as whole numbers of 2^-40: exactly, in whatever order a device adds. So a draw depends on
+    the probabilities and the place alone. An index of a probability below 2^-41 is never drawn.
+    """
+    upto = probabilities.double().mul_(_SHARES).round_().long().cumsum_(dim=-1)
+    place = (places * upto[..., -1]).long()  # below the sum: places are 2^-48 below 1 at least
+    return torch.searchsorted(upto, place[..., None], right=True)[..., 0]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sw_quant.errors import UsageError
 from sw_quant.var.block import LINEAR_NAMES, Block, Head, KvCache, LinearExecutor, LinearLayer
 from sw_quant.var.config import VarConfig
+from sw_quant.var.philox import uniforms
 from sw_quant.var.sampling import check_sampling, draw, guided, restrict
 from sw_quant.var.vqvae import Vqvae
 
@@ -112,7 +113,8 @@ class Var(nn.Module):
             cfg: classifier-free guidance; grows from 0 at the first scale to this at the last.
             top_k, top_p: see :func:`~sw_quant.var.sampling.restrict`.
             progress: told after each scale.
-            image_seeds: one seed an image, instead of ``seed``: an image's draws then do not depend on the batch.
+            image_seeds: one seed an image, instead of ``seed``: an image's draws then depend neither on the batch nor
+                on the device.
 
         Returns:
             ``[B, image channels, S, S]`` in [0, 1].
@@ -143,7 +145,7 @@ class Var(nn.Module):
         config, quantizer = self.config, self.vqvae.quantize
         check_sampling(cfg, top_k, top_p, config.vqvae.vocabulary)
         self._check_labels(labels)
-        generators = self._generators(len(labels), seed, image_seeds)
+        draws = self._draws(len(labels), seed, image_seeds)
 
         # The second half of the batch is the first without its class: guidance compares the two.
         condition = self.class_emb(torch.cat((labels, torch.full_like(labels, config.classes))))
@@ -163,7 +165,8 @@ class Var(nn.Module):
                 x = block(x, modulation, None, cache, self.linear)
             with_class, without_class = self._logits(x, condition).chunk(2)
             logits = guided(with_class, without_class, cfg * (scale / last))
-            tokens.append(draw(restrict(logits, top_k, top_p), generators))
+            source = draws[:, ends[scale] - logits.shape[1] : ends[scale]] if isinstance(draws, Tensor) else draws
+            tokens.append(draw(restrict(logits, top_k, top_p), source))
             latents += quantizer.expand(scale, tokens[-1])
             if scale != last:
                 x = self.word_embed(quantizer.pool(latents, scale + 1)) + positions[:, ends[scale] : ends[scale + 1]]
@@ -192,11 +195,14 @@ class Var(nn.Module):
         if len(wrong):
             raise UsageError(f"no class {int(wrong[0])}; the model knows 0 to {self.config.classes - 1}")
 
-    def _generators(self, images: int, seed: int, image_seeds: Sequence[int] | None) -> list[torch.Generator]:
+    def _draws(self, images: int, seed: int, image_seeds: Sequence[int] | None) -> torch.Generator | Tensor:
+        """What `draw` takes: a generator for the batch, or a number for each token of each image."""
         seeds = [seed] if image_seeds is None else list(image_seeds)
         if image_seeds is not None and len(seeds) != images:
             raise UsageError(f"{len(seeds)} image seeds for {images} images; give one an image")
         for value in seeds:
             if not 0 <= value < 2**63:
                 raise UsageError(f"seed {value} is out of range; give a number from 0 to 2^63 - 1")
-        return [torch.Generator(self.lvl_1L.device).manual_seed(value) for value in seeds]
+        if image_seeds is None:
+            return torch.Generator(self.lvl_1L.device).manual_seed(seed)
+        return uniforms(seeds, self.config.tokens, self.lvl_1L.device)
