@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .errors import FpqvarError
 from .hadamard import hadamard_fold_weight, signs
+from .kvcache import CacheQuantizer
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, new_manifest
 from .quantizer import quantize
 from .recipe import LAYER_KINDS, Recipe
@@ -147,7 +148,8 @@ def _compact(tensor: Tensor) -> Tensor:
 
 
 def rebuild(packed: PackedModel, device: torch.device | str = "cpu") -> Var:
-    """The networks of a packed model, in float32 on `device`. They work once `linear` is set to an executor.
+    """The networks of a packed model, in float32 on `device`. They work once `linear` is set to an executor; the
+    recipe's rounding of the KV cache is set already.
 
     The linear layers' own weights have no storage, so that nothing can compute with them by mistake.
 
@@ -165,6 +167,9 @@ def rebuild(packed: PackedModel, device: torch.device | str = "cpu") -> Var:
         raise FpqvarError(
             f"manifest.json: layers do not fit the model: {', '.join(sorted(missing))}; quantize it again"
         )
+    recipe = packed.manifest.recipe
+    if recipe.kv_cache is not None:
+        var.cache_rounding = CacheQuantizer(recipe.kv_cache, recipe.ties)
     vqvae.eval()
     return var.eval()
 

@@ -2,6 +2,7 @@
 """Recipes: which format, group and transform each kind of layer gets. A recipe is a small TOML file, strictly read.
 
     description = "..."
+    kv_cache = "e2m3"         # keys and values, one scale a token and head; without this line they stay as they are
     [default]                 # every layer, unless its own table below says otherwise
     weights = "e2m1"
     activations = "e2m1"
@@ -75,7 +76,7 @@ class LayerRecipe(BaseModel):
 
 
 class Recipe(BaseModel):
-    """A whole recipe. `seed` draws the random signs of the transform."""
+    """A whole recipe. `seed` draws the random signs of the transform; `kv_cache` is the cache's format, None: float."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -84,6 +85,7 @@ class Recipe(BaseModel):
     ties: Literal["even", "paper"] = "even"
     scale_rule: Literal["absmax"] = "absmax"
     seed: int = Field(default=0, ge=0)
+    kv_cache: FormatName | None = None
     mat_qkv: LayerRecipe
     proj: LayerRecipe
     fc1: LayerRecipe

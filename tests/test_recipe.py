@@ -26,6 +26,9 @@ def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | None, bool]]:
     ("name", "weights", "group", "fc2", "ght"),
     [
         ("fpqvar-fp4", "e2m1", 128, "dual4", True),
+        ("fpqvar-fp4-kv6", "e2m1", 128, "dual4", True),
+        ("fpqvar-fp4-kv4", "e2m1", 128, "dual4", True),
+        ("fpqvar-fp6-kv6", "e2m3", None, "dual6", False),
         ("fp4-ght", "e2m1", 128, "e2m1", True),
         ("fp4-dfq", "e2m1", 128, "dual4", False),
         ("fp4-rtn", "e2m1", 128, "e2m1", False),
@@ -38,6 +41,7 @@ def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | None, bool]]:
 def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool) -> None:
     recipe = load_recipe(name)
     assert (recipe.name, recipe.ties, recipe.scale_rule, recipe.seed) == (name, "even", "absmax", 0)
+    assert recipe.kv_cache == {"kv6": "e2m3", "kv4": "e2m1"}.get(name.rpartition("-")[2])
     assert summary(recipe) == {
         "mat_qkv": (weights, weights, group, ght),
         "proj": (weights, weights, group, False),
@@ -47,7 +51,7 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
 
 
 def test_every_shipped_recipe_is_in_the_list_above() -> None:
-    assert len(shipped_recipes()) == 8
+    assert len(shipped_recipes()) == 11
 
 
 def test_own_recipe(tmp_path: Path) -> None:
@@ -75,6 +79,7 @@ def test_own_recipe(tmp_path: Path) -> None:
         (GOOD.replace('weights = "e2m1"', 'weights = "dual4"'), "weights: 'dual4' has two scales"),
         (GOOD + "[fc2]\nght = true\n", "fc2.* ght: the 128-point transform serves mat_qkv and fc1 only"),
         ('ties = "odd"\n' + GOOD, "ties: Input should be 'even' or 'paper'"),
+        ('kv_cache = "fp8"\n' + GOOD, "kv_cache: unknown format 'fp8'"),
         ("seed = -1\n" + GOOD, "seed: "),
         ("fc2 = 3\n" + GOOD, "fc2.* is to be a table, not 3"),
         ("default = 3\n", "default.* is to be a table, not 3"),

@@ -19,6 +19,9 @@ LinearExecutor = Callable[[str, Tensor], Tensor]
 Names are ``"{block}.{mat_qkv|proj|fc1|fc2}"``.
 """
 
+CacheRounding = Callable[[Tensor], Tensor]
+"""Rounds keys or values ``[..., head width]`` as they enter the cache; same shape out."""
+
 LINEAR_NAMES = ("mat_qkv", "proj", "fc1", "fc2")
 
 MAX_LOG_ATTENTION_SCALE = math.log(100)
@@ -48,15 +51,27 @@ class KvCache:
     Args:
         batch, heads, tokens, head_width: the shape; ``tokens`` is that of all scales together.
         like: a tensor of the device and type to use.
+        rounding: applied once to what enters; None keeps it as it is.
     """
 
-    def __init__(self, batch: int, heads: int, tokens: int, head_width: int, like: Tensor) -> None:
+    def __init__(
+        self,
+        batch: int,
+        heads: int,
+        tokens: int,
+        head_width: int,
+        like: Tensor,
+        rounding: CacheRounding | None = None,
+    ) -> None:
         self._store = like.new_empty(2, batch, heads, tokens, head_width)
+        self._rounding = rounding
         self._filled = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Add ``[B, heads, l, head width]`` keys and values; return all so far."""
         start, self._filled = self._filled, self._filled + keys.shape[2]
+        if self._rounding is not None:
+            keys, values = self._rounding(keys), self._rounding(values)
         self._store[0, :, :, start : self._filled] = keys
         self._store[1, :, :, start : self._filled] = values
         return self._store[0, :, :, : self._filled], self._store[1, :, :, : self._filled]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sw_quant.errors import UsageError
-from sw_quant.var.block import LINEAR_NAMES, Block, Head, KvCache, LinearExecutor, LinearLayer
+from sw_quant.var.block import LINEAR_NAMES, Block, CacheRounding, Head, KvCache, LinearExecutor, LinearLayer
 from sw_quant.var.config import VarConfig
 from sw_quant.var.philox import uniforms
 from sw_quant.var.sampling import check_sampling, draw, guided, restrict
@@ -29,6 +29,7 @@ class Var(nn.Module):
 
     Attributes:
         linear: computes the blocks' linear layers; None: torch does, in float32.
+        cache_rounding: rounds keys and values as they enter the cache; None: they stay as they are.
         vqvae: the VQVAE.
     """
 
@@ -42,6 +43,7 @@ class Var(nn.Module):
             raise UsageError(f"the transformer was made for another VQVAE: {config.vqvae}, not {vqvae.config}")
         self.config = config
         self.linear: LinearExecutor | None = None
+        self.cache_rounding: CacheRounding | None = None
         object.__setattr__(self, "vqvae", vqvae)  # around nn.Module's registration of submodules
 
         width = config.width
@@ -152,7 +154,10 @@ class Var(nn.Module):
         shared = self._shared(condition)
         modulations = [block.modulation(shared) for block in self.each_block()]  # the same at every scale
         head_width = config.width // config.heads
-        caches = [KvCache(len(condition), config.heads, config.tokens, head_width, condition) for _ in self.blocks]
+        caches = [
+            KvCache(len(condition), config.heads, config.tokens, head_width, condition, self.cache_rounding)
+            for _ in self.blocks
+        ]
 
         positions = self._positions()
         ends = list(accumulate(size**2 for size in config.patch_sizes))
