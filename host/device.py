@@ -134,6 +134,10 @@ class Device(ABC):
         """A 64-byte aligned buffer; raises FpqvarError when memory is full."""
 
     @abstractmethod
+    def free_bytes(self) -> int:
+        """Bytes of device memory that can still be allocated."""
+
+    @abstractmethod
     def start(self, list_address: int, count: int) -> None:
         """Start the engine on `count` commands at `list_address`; raises FpqvarError if it is running."""
 

@@ -17,18 +17,21 @@ __all__ = ["Memory"]
 
 
 class Memory:
-    """`nbytes` of device memory; `memory.data[a]` is the byte at device address `a`.
+    """`nbytes` of device memory; `memory.data[a]` is the byte at device address `base + a`.
 
     `on_write(start, stop)` is called after every write through `write`, so that a device can drop what it has cached.
     """
 
-    def __init__(self, nbytes: int) -> None:
+    def __init__(self, nbytes: int, base: int = 0) -> None:
+        if base % SECTION_BYTES or base < 0:
+            raise FpqvarError(f"device memory: base {base:#x} is not a multiple of {SECTION_BYTES}")
+        self.base = base
         size = round_up(nbytes, SECTION_BYTES) + SECTION_BYTES
         block = np.zeros(size + SECTION_BYTES, np.uint8)  # untouched pages cost nothing
         skip = -block.ctypes.data % SECTION_BYTES
         self.data: npt.NDArray[np.uint8] = block[skip : skip + size]
         self.on_write: Callable[[int, int], None] | None = None
-        self._holes: list[tuple[int, int]] = [(SECTION_BYTES, size)]  # [start, stop), in order, never adjacent
+        self._holes: list[tuple[int, int]] = [(base + SECTION_BYTES, base + size)]  # [start, stop), sorted
         self._taken: dict[int, int] = {}
 
     @property
@@ -64,8 +67,17 @@ class Memory:
                 merged.append(hole)
         self._holes = merged
 
+    def holds(self, address: int, nbytes: int) -> bool:
+        """Whether all of `nbytes` bytes at `address` are memory."""
+        return self.base <= address and address + nbytes <= self.base + len(self.data)
+
+    def view(self, address: int, nbytes: int) -> npt.NDArray[np.uint8]:
+        """The bytes at `address`, in place; the caller has checked the range."""
+        start = address - self.base
+        return self.data[start : start + nbytes]
+
     def write(self, address: int, data: npt.NDArray[np.uint8]) -> None:
         """Put bytes at `address`; the caller has checked the range."""
-        self.data[address : address + len(data)] = data
+        self.view(address, len(data))[:] = data
         if self.on_write is not None:
             self.on_write(address, address + len(data))

@@ -28,18 +28,20 @@ def load_extension() -> Any:
 class CsimDevice(SimulatedDevice):
     """The compiled engine of a family and one of the geometries that it was compiled for, by name."""
 
-    def __init__(self, family: str, geometry: str, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+    def __init__(
+        self, family: str, geometry: str, memory_bytes: int = DEFAULT_MEMORY_BYTES, memory_base: int = 0
+    ) -> None:
         try:
             self._engine = load_extension().Engine(family, geometry)
         except ValueError as error:
             raise UsageError(f"backend csim: {error}") from error
         # Zero commands: the engine only tells what it is.
         identity = self._engine.run(Memory(SECTION_BYTES).data, 0, 0)
-        super().__init__(EngineInfo.from_registers("csim", identity), memory_bytes)
+        super().__init__(EngineInfo.from_registers("csim", identity), memory_bytes, memory_base)
 
     def _execute(self, list_address: int, count: int) -> Mapping[str, int]:
         try:
-            registers: dict[str, int] = self._engine.run(self.memory.data, list_address, count)
+            registers: dict[str, int] = self._engine.run(self.memory.data, list_address, count, self.memory.base)
         except RuntimeError as error:
             raise FpqvarError(f"csim engine: {error}; this is a defect of the engine, please report it") from error
         return registers

@@ -38,8 +38,10 @@ __all__ = ["GoldenDevice"]
 class GoldenDevice(SimulatedDevice):
     """Any family and geometry. Its counters stay 0: it computes what an engine computes, not how long it takes."""
 
-    def __init__(self, family: str, geometry: Geometry, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
-        super().__init__(EngineInfo("golden", family, geometry, CONTRACT_VERSION, "golden"), memory_bytes)
+    def __init__(
+        self, family: str, geometry: Geometry, memory_bytes: int = DEFAULT_MEMORY_BYTES, memory_base: int = 0
+    ) -> None:
+        super().__init__(EngineInfo("golden", family, geometry, CONTRACT_VERSION, "golden"), memory_bytes, memory_base)
         self._weights: dict[tuple[int, StreamShape], tuple[PreparedWeight, torch.Tensor]] = {}
         self.memory.on_write = self._forget
 
@@ -68,9 +70,9 @@ class GoldenDevice(SimulatedDevice):
         from sw_quant import golden
 
         quiet = EngineFlag(0)
-        if not self._holds(address, DESCRIPTOR_BYTES):
+        if not self.memory.holds(address, DESCRIPTOR_BYTES):
             return ErrorCode.READ, quiet
-        raw = self.memory.data[address : address + DESCRIPTOR_BYTES].tobytes()
+        raw = self.memory.view(address, DESCRIPTOR_BYTES).tobytes()
         status = check(raw, self.info.family, self.info.geometry)
         if status != ErrorCode.OK or decode_fields(raw)["opcode"] == Opcode.NOP:
             return status, quiet
@@ -78,7 +80,7 @@ class GoldenDevice(SimulatedDevice):
         shape = StreamShape.of(gemm.n, gemm.k, gemm.group, FORMATS[gemm.w_format].bits, self.info.geometry)
         x = self._rows(gemm.x_address, gemm.m, gemm.k, gemm.x_stride)
         y = self._rows(gemm.y_address, gemm.m, gemm.n, gemm.y_stride)
-        if x is None or not self._holds(gemm.w_address, shape.nbytes):
+        if x is None or not self.memory.holds(gemm.w_address, shape.nbytes):
             return ErrorCode.READ, quiet
         if y is None:
             return ErrorCode.WRITE, quiet
@@ -90,14 +92,11 @@ class GoldenDevice(SimulatedDevice):
             EngineFlag.NONFINITE if result.nonfinite else quiet
         )
 
-    def _holds(self, address: int, nbytes: int) -> bool:
-        return address >= 0 and address + nbytes <= len(self.memory.data)
-
     def _rows(self, address: int, rows: int, columns: int, stride: int) -> npt.NDArray[np.float16] | None:
         """A view of a strided FP16 matrix in memory; None where it reaches beyond the memory."""
-        if not self._holds(address, (rows - 1) * stride + 2 * columns):
+        if not self.memory.holds(address, (rows - 1) * stride + 2 * columns):
             return None
-        return np.ndarray((rows, columns), np.dtype("<f2"), self.memory.data, address, (stride, 2))
+        return np.ndarray((rows, columns), np.dtype("<f2"), self.memory.data, address - self.memory.base, (stride, 2))
 
     def _decoded(self, gemm: Gemm, shape: StreamShape) -> "tuple[PreparedWeight, torch.Tensor]":
         """The weights of a stream, kept until somebody writes there."""
@@ -106,7 +105,7 @@ class GoldenDevice(SimulatedDevice):
 
         key = (gemm.w_address, shape)
         if key not in self._weights:
-            stream = self.memory.data[gemm.w_address : gemm.w_address + shape.nbytes]
+            stream = self.memory.view(gemm.w_address, shape.nbytes)
             codes, scales, bias = unpack(stream, shape)
             weight = QTensor.unpack(_torch(codes), _torch(scales), gemm.w_format, shape.group)
             self._weights[key] = prepare(weight), _torch(bias)

@@ -25,6 +25,7 @@ class RtlDevice(SimulatedDevice):
         family: what its multipliers know.
         geometry: its size.
         memory_bytes: of device memory.
+        memory_base: the device address of its first byte.
         bytes_per_cycle: what memory gives all masters together; 0: as much as they ask for.
         latency: cycles from an address to its first beat.
         stall: how often each channel pauses for a cycle, 0 to below 1.
@@ -41,6 +42,7 @@ class RtlDevice(SimulatedDevice):
         family: str,
         geometry: Geometry,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        memory_base: int = 0,
         *,
         bytes_per_cycle: float = 0.0,
         latency: int = 40,
@@ -54,9 +56,9 @@ class RtlDevice(SimulatedDevice):
                 "not be negative, stall must be at least 0 and below 1"
             )
         module = verilate.load(family, geometry, waves=trace is not None)
-        super().__init__(EngineInfo("rtl", family, geometry, CONTRACT_VERSION, "rtl"), memory_bytes)
+        super().__init__(EngineInfo("rtl", family, geometry, CONTRACT_VERSION, "rtl"), memory_bytes, memory_base)
         options = {"bytes_per_cycle": bytes_per_cycle, "latency": latency, "stall": stall, "seed": seed}
-        self.engine = module.Engine(self.memory.data, **options)
+        self.engine = module.Engine(self.memory.data, base=memory_base, **options)
         """The compiled engine; tests use its `fail(port, at, response)` to let memory answer with errors."""
         if trace is not None:
             self.engine.begin_trace(str(trace))

@@ -33,8 +33,7 @@ class _Buffer(Buffer):
 
     def read(self, nbytes: int, offset: int = 0) -> npt.NDArray[np.uint8]:
         self._check_range(nbytes, offset)
-        start = self.address + offset
-        return self._memory.data[start : start + nbytes].copy()
+        return self._memory.view(self.address + offset, nbytes).copy()
 
     def free(self) -> None:
         self._memory.free(self.address)
@@ -43,9 +42,9 @@ class _Buffer(Buffer):
 class SimulatedDevice(Device):
     """A device in this process. A subclass says in `_execute` what its engine does to `memory.data`."""
 
-    def __init__(self, info: EngineInfo, memory_bytes: int = DEFAULT_MEMORY_BYTES) -> None:
+    def __init__(self, info: EngineInfo, memory_bytes: int = DEFAULT_MEMORY_BYTES, memory_base: int = 0) -> None:
         self.info = info
-        self.memory = Memory(memory_bytes)
+        self.memory = Memory(memory_bytes, memory_base)
         self._lists: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._running = False
@@ -60,6 +59,10 @@ class SimulatedDevice(Device):
     def allocate(self, nbytes: int) -> Buffer:
         """A buffer in `memory`."""
         return _Buffer(self.memory, nbytes)
+
+    def free_bytes(self) -> int:
+        """What is left of `memory`."""
+        return self.memory.free_bytes
 
     def start(self, list_address: int, count: int) -> None:
         """Let the engine's thread run the list."""

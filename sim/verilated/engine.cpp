@@ -40,12 +40,12 @@ uint8_t* bytes_of(Pin& pin) {
 
 class Engine {
  public:
-  Engine(py::array_t<uint8_t, py::array::c_style> memory, double bytes_per_cycle, uint64_t latency, double stall,
-         uint64_t seed)
+  Engine(py::array_t<uint8_t, py::array::c_style> memory, uint64_t base, double bytes_per_cycle, uint64_t latency,
+         double stall, uint64_t seed)
       : bytes(std::move(memory)),
         context(std::make_unique<VerilatedContext>()),
         top(std::make_unique<Vfpq_accel>(context.get(), "fpq_accel")),
-        store(bytes.mutable_data(), static_cast<uint64_t>(bytes.size()), bytes_per_cycle),
+        store(bytes.mutable_data(), static_cast<uint64_t>(bytes.size()), base, bytes_per_cycle),
         random(seed),
         timing{latency, static_cast<uint64_t>(stall * 4294967296.0)},
         readers{ReadSlave("x", FPQ_READ_PINS(m_axi_x), kBusBytes), ReadSlave("w0", FPQ_READ_PINS(m_axi_w0), kBusBytes),
@@ -230,9 +230,9 @@ PYBIND11_MODULE(FPQ_MODULE, module) {
   using release = py::call_guard<py::gil_scoped_release>;
   module.doc() = "The Verilated fpq_accel with its memory.";
   py::class_<Engine>(module, "Engine")
-      .def(py::init<py::array_t<uint8_t, py::array::c_style>, double, uint64_t, double, uint64_t>(), py::arg("memory"),
-           py::kw_only(), py::arg("bytes_per_cycle") = 0.0, py::arg("latency") = 0, py::arg("stall") = 0.0,
-           py::arg("seed") = 1)
+      .def(py::init<py::array_t<uint8_t, py::array::c_style>, uint64_t, double, uint64_t, double, uint64_t>(),
+           py::arg("memory"), py::kw_only(), py::arg("base") = 0, py::arg("bytes_per_cycle") = 0.0,
+           py::arg("latency") = 0, py::arg("stall") = 0.0, py::arg("seed") = 1)
       .def("reset", &Engine::reset, release())
       .def("read", &Engine::read, release(), py::arg("offset"))
       .def("write", &Engine::write, release(), py::arg("offset"), py::arg("value"))

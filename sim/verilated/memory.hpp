@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory behind the simulated engine: bytes from address 0 on, shared by all masters, with a board's bandwidth and
+// The memory behind the simulated engine: bytes from an address on, shared by all masters, with a board's bandwidth and
 // latency.
 #pragma once
 
@@ -29,16 +29,18 @@ class Random {
 class Memory {
  public:
   // bytes_per_cycle 0: as much as the masters ask for.
-  Memory(uint8_t* bytes, uint64_t size, double bytes_per_cycle)
-      : bytes_(bytes), size_(size), rate_(bytes_per_cycle), budget_(0) {}
+  Memory(uint8_t* bytes, uint64_t size, uint64_t base, double bytes_per_cycle)
+      : bytes_(bytes), size_(size), base_(base), rate_(bytes_per_cycle), budget_(0) {}
 
-  bool holds(uint64_t address, uint64_t count) const { return address <= size_ && count <= size_ - address; }
+  bool holds(uint64_t address, uint64_t count) const {
+    return address >= base_ && address - base_ <= size_ && count <= size_ - (address - base_);
+  }
 
-  void read(uint64_t address, uint8_t* to, uint64_t count) const { std::memcpy(to, bytes_ + address, count); }
+  void read(uint64_t address, uint8_t* to, uint64_t count) const { std::memcpy(to, bytes_ + (address - base_), count); }
 
   void write(uint64_t address, const uint8_t* from, const uint8_t* strobe, uint64_t count) {
     for (uint64_t i = 0; i < count; ++i) {
-      if (strobe[i / 8] >> (i % 8) & 1) bytes_[address + i] = from[i];
+      if (strobe[i / 8] >> (i % 8) & 1) bytes_[address - base_ + i] = from[i];
     }
   }
 
@@ -56,6 +58,7 @@ class Memory {
 
   uint8_t* bytes_;
   uint64_t size_;
+  uint64_t base_;
   double rate_;
   double budget_;
 };

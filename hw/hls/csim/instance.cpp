@@ -7,9 +7,12 @@
 
 namespace csim {
 
-fpq::Registers FPQ_RUN(std::uint64_t* memory, std::uint64_t words, std::uint64_t list_address, std::uint32_t count) {
+fpq::Registers FPQ_RUN(std::uint64_t* memory, std::uint64_t first, std::uint64_t words, std::uint64_t list_address,
+                       std::uint32_t count) {
   using B = fpq::Build<fpq::spec::FPQ_FAMILY, fpq::spec::FPQ_GEOMETRY>;
-  return fpq::run_list<B>(memory, memory, memory, list_address, count, fpq::sim::BoundedMemory(words));
+  // Where word 0 would be. BoundedMemory keeps the engine from all that is not there.
+  auto* origin = reinterpret_cast<std::uint64_t*>(reinterpret_cast<std::uintptr_t>(memory) - first * sizeof *memory);
+  return fpq::run_list<B>(origin, origin, origin, list_address, count, fpq::sim::BoundedMemory(first, words));
 }
 
 }  // namespace csim

@@ -9,10 +9,10 @@
 
 namespace csim {
 
-// Runs `count` commands on a memory of `words` 64-bit words. Throws fpq::sim::SimulationError for a defect of the
-// engine.
-using Run = fpq::Registers (*)(std::uint64_t* memory, std::uint64_t words, std::uint64_t list_address,
-                               std::uint32_t count);
+// Runs `count` commands on a memory of `words` 64-bit words, the first being word `first` of the address space. Throws
+// fpq::sim::SimulationError for a defect of the engine.
+using Run = fpq::Registers (*)(std::uint64_t* memory, std::uint64_t first, std::uint64_t words,
+                               std::uint64_t list_address, std::uint32_t count);
 
 struct Instance {
   const char* family;

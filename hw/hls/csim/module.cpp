@@ -15,7 +15,7 @@ namespace py = pybind11;
 namespace csim {
 
 #define FPQ_DECLARE(family, geometry, Family, Geometry) \
-  fpq::Registers run_##family##_##geometry(std::uint64_t*, std::uint64_t, std::uint64_t, std::uint32_t);
+  fpq::Registers run_##family##_##geometry(std::uint64_t*, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t);
 FPQ_INSTANCES(FPQ_DECLARE)
 
 namespace {
@@ -72,13 +72,14 @@ class Engine {
   std::string family() const { return instance_.family; }
   std::string geometry() const { return instance_.geometry; }
 
-  py::dict run(py::array memory, std::uint64_t list_address, std::uint32_t count) const {
+  py::dict run(py::array memory, std::uint64_t list_address, std::uint32_t count, std::uint64_t base) const {
+    if (base % sizeof(std::uint64_t) != 0) throw py::value_error("base must be a multiple of 8");
     std::uint64_t* words = words_of(memory);
     const std::uint64_t size = static_cast<std::uint64_t>(memory.nbytes()) / sizeof(std::uint64_t);
     fpq::Registers registers;
     {
       py::gil_scoped_release release;
-      registers = instance_.run(words, size, list_address, count);
+      registers = instance_.run(words, base / sizeof(std::uint64_t), size, list_address, count);
     }
     return dict_of(registers);
   }
@@ -103,9 +104,10 @@ PYBIND11_MODULE(_csim, module) {
            "Raises ValueError for a pair that is not in INSTANCES.")
       .def_property_readonly("family", &Engine::family)
       .def_property_readonly("geometry", &Engine::geometry)
-      .def("run", &Engine::run, py::arg("memory"), py::arg("list_address"), py::arg("count"),
+      .def("run", &Engine::run, py::arg("memory"), py::arg("list_address"), py::arg("count"), py::arg("base") = 0,
            "Run the `count` commands at `list_address` of `memory`, a contiguous uint8 array that is all of the\n"
-           "engine's memory and begins at a multiple of 8. Returns the `out` registers by name. Other threads run\n"
+           "engine's memory, begins at a multiple of 8, and is found at device address `base`. Returns the `out` "
+           "registers by name. Other threads run\n"
            "meanwhile; they must leave `memory` alone. Raises ValueError for an unfit array, SimulationError for a\n"
            "defect of the engine (a deadlock); a bad command is no exception but a status.");
 }
