@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from sw_quant.errors import FpqvarError
 __all__ = ["DEFAULT_TIMEOUT", "Buffer", "Counters", "Device", "DeviceTimeout", "EngineError", "EngineInfo", "RunResult"]
 
 DEFAULT_TIMEOUT = 600.0  # seconds
+
+_Self = TypeVar("_Self", bound="Device")  # typing.Self is of Python 3.11
 
 
 class EngineError(FpqvarError):
@@ -164,7 +166,7 @@ class Device(ABC):
             )
         return result
 
-    def __enter__(self) -> "Device":
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(

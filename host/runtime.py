@@ -78,6 +78,7 @@ class EngineLinears:
         self._scratch: Buffer | None = None
         self._running: tuple[str, int] | None = None  # layer, rows
         self._check_device()
+        self._check_memory()
         try:
             for name, layer in layers.items():
                 shape = _shape(layer.entry, device.info.geometry)
@@ -105,6 +106,17 @@ class EngineLinears:
                     f"layer {name}: a row of K = {entry.k} does not fit the {info.backend} engine's activation buffer "
                     f"({info.geometry.act_depth} chunks of {info.geometry.lanes}); use a larger geometry"
                 )
+
+    def _check_memory(self) -> None:
+        """Refuse before the first byte is written; buffers of other owners may still make an upload fail."""
+        need = sum(_shape(entry, self.device.info.geometry).nbytes for entry in self._entries.values())
+        free = self.device.free_bytes()
+        if need > free:
+            raise FpqvarError(
+                f"device memory is full: the model's weights take {need} bytes ({need / 2**20:.1f} MiB), {free} "
+                f"({free / 2**20:.1f} MiB) are free on the {self.device.info.backend} engine; take a smaller model, or "
+                "give it more: cma= on the kernel's command line of a board, memory_bytes of a simulated device"
+            )
 
     @property
     def shapes(self) -> dict[str, tuple[int, int]]:

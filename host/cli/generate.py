@@ -35,6 +35,7 @@ def generate(
     top_p: Annotated[float | None, typer.Option(help="Draw from the likeliest of this probability in all.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 10,
     geometry: Annotated[str, typer.Option(help="Of the simulated engine: small, large or wide.")] = DEFAULT_GEOMETRY,
+    bitstream: Annotated[Path | None, typer.Option(help="Of backend pynq: its folder; default: this board's.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one layer may take.")] = 600,
 ) -> None:
     """Draw images, the transformer's linear layers on an engine.
@@ -48,6 +49,9 @@ def generate(
     [bold]fpqvar generate --format fp6 --backend csim --check golden --classes all --out out/fp6[/bold]
         the ten classes in FP6, every layer's bytes compared with the golden model's
 
+    [bold]sudo fpqvar generate --model fmnist-fp4 --backend pynq --out out/board[/bold]
+        on a board, with the bitstream for it in bitstreams/
+
     [bold]fpqvar generate --model d30 --recipe mine.toml --classes 207 --out out/dog[/bold]
         an official model, from the hub or a path, by a recipe of your own
     """
@@ -59,6 +63,8 @@ def generate(
         raise UsageError(f"--backend {backend} does not go with {recipe or format}; float goes with float only")
     if check is not None and FLOAT in backends:
         raise UsageError("--check compares the bytes of two engines; float is none: choose golden or csim")
+    if bitstream is not None and "pynq" not in backends:
+        raise UsageError("--bitstream goes with --backend pynq only")
     ensure_writable(out)
     ticks = Ticks()
     chosen = open_model(model, FLOAT if backend == FLOAT else format, recipe, ticks, classes)
@@ -75,7 +81,7 @@ def generate(
         images, seconds = draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
     else:
         rows = batch_rows(chosen.var.config, min(batch, len(jobs)))
-        with engines(chosen.packed, backends, rows, geometry, timeout) as tandem:
+        with engines(chosen.packed, backends, rows, geometry, timeout, bitstream) as tandem:
             chosen.var.linear = tandem
             images, seconds = draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
         report |= {"manifest": chosen.packed.manifest.model_dump(include={"source", "recipe", "contract_version"})}

@@ -123,7 +123,12 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks, 
 
 @contextmanager
 def engines(
-    packed: "PackedModel", backends: Sequence[str], rows: int, geometry: str, timeout: float
+    packed: "PackedModel",
+    backends: Sequence[str],
+    rows: int,
+    geometry: str,
+    timeout: float,
+    bitstream: Path | None = None,
 ) -> Iterator[Tandem]:
     """Open devices, upload the weights, and close them at the end.
 
@@ -131,8 +136,9 @@ def engines(
         packed: the model.
         backends: device names; with more than one, every layer's bytes are compared.
         rows: the most rows of activations of a call.
-        geometry: by name.
+        geometry: of simulated engines, by name.
         timeout: seconds for one layer.
+        bitstream: the folder that the board's engine is loaded from; default: see host.bitstreams.
 
     Raises:
         UsageError: an unknown backend or geometry.
@@ -148,7 +154,11 @@ def engines(
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     with ExitStack() as stack:
         opened = [
-            stack.enter_context(open_device(backend, family_of(packed.layers), geometry, memory_bytes=need))
+            stack.enter_context(
+                open_device(backend, family_of(packed.layers), bitstream=bitstream)
+                if backend == "pynq"
+                else open_device(backend, family_of(packed.layers), geometry, memory_bytes=need)
+            )
             for backend in backends
         ]
         yield Tandem(*(EngineLinears(device, packed.layers, timeout) for device in opened))

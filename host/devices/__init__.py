@@ -9,7 +9,7 @@ from sw_quant.errors import UsageError
 
 __all__ = ["BACKENDS", "DEFAULT_GEOMETRY", "open_device"]
 
-BACKENDS = ("golden", "csim", "rtl")
+BACKENDS = ("golden", "csim", "rtl", "pynq")
 DEFAULT_GEOMETRY = "large"
 
 
@@ -20,7 +20,8 @@ def open_device(backend: str, family: str, geometry: str | Geometry | None = Non
         backend: one of `BACKENDS`.
         family: what its multipliers know: fp4, fp6, int4 or int8.
         geometry: a name in hw/spec/boards.toml's [simulation], or for `golden` and `rtl` any geometry; default "large".
-        options: of the simulated devices: `memory_bytes`; of `rtl` more, see RtlDevice.
+            A board's engine has the size that it was built with: leave it out there.
+        options: of the simulated devices: `memory_bytes`; of `rtl` more, see RtlDevice; of `pynq`: `bitstream`.
 
     Raises:
         UsageError: an unknown name.
@@ -28,6 +29,12 @@ def open_device(backend: str, family: str, geometry: str | Geometry | None = Non
     """
     if family not in FAMILIES:
         raise UsageError(f"unknown family {family!r}; known: {', '.join(FAMILIES)}")
+    if backend == "pynq":
+        from host.devices.pynq import PynqDevice
+
+        if isinstance(geometry, str):
+            raise UsageError(f"backend pynq: geometry {geometry!r} is a simulation's; a bitstream has its own size")
+        return PynqDevice(family, geometry=geometry, **options)
     name = DEFAULT_GEOMETRY if geometry is None else geometry
     if isinstance(name, str) and name not in SIMULATION_GEOMETRIES:
         raise UsageError(f"unknown geometry {name!r}; known: {', '.join(SIMULATION_GEOMETRIES)}")

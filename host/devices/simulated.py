@@ -56,6 +56,10 @@ class SimulatedDevice(Device):
     def _execute(self, list_address: int, count: int) -> Mapping[str, int]:
         """Run `count` commands and return the `out` registers by name. Always called in the same thread."""
 
+    def execute(self, list_address: int, count: int) -> Mapping[str, int]:
+        """Run a list here and now, not in the engine's thread, and return the `out` registers as they are, by name."""
+        return self._execute(list_address, count)
+
     def allocate(self, nbytes: int) -> Buffer:
         """A buffer in `memory`."""
         return _Buffer(self.memory, nbytes)
