@@ -16,6 +16,7 @@ from host.cli.doctor import doctor as _doctor
 from host.cli.evaluate import evaluate as _evaluate
 from host.cli.generate import generate as _generate
 from host.cli.quantize import quantize as _quantize
+from host.cli.twin import twin as _twin
 from sw_quant.errors import FpqvarError
 
 __all__ = ["app", "main"]
@@ -46,7 +47,7 @@ def _options(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (_demo, _generate, _quantize, _evaluate),
+    "Use": (_demo, _generate, _quantize, _evaluate, _twin),
     "Check": (_bench, _doctor),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -25,6 +25,7 @@ from sw_quant.var.vqvae import Vqvae
 DERIVED = ("lvl_1L", "attn_bias_for_masking")
 
 SHIPPED = Path(__file__).parent.parent / "models"
+TWIN = "-twin"
 HUB_REPOSITORY = "FoundationVision/var"
 HUB_VQVAE = "vae_ch160v4096z32.pth"
 HUB_DEFAULTS = {"cfg": 4.0, "top_k": 900, "top_p": 0.95}  # of the published demonstration
@@ -55,8 +56,9 @@ def load_model(name: str | Path) -> LoadedModel:
     """Load a model by name or path.
 
     Args:
-        name: ``fmnist`` (shipped); ``d16`` to ``d36`` (published; fetched from the hub or found in its cache); a folder
-            with ``config.json``, ``var.safetensors`` and ``vqvae.safetensors``; or a published ``var_d16.pth``, with
+        name: ``fmnist`` (shipped); ``d16`` to ``d36`` (published; fetched from the hub or found in its cache); either
+            with ``-twin`` after it, its outlier twin with the default profile (:mod:`sw_quant.twin`); a folder with
+            ``config.json``, ``var.safetensors`` and ``vqvae.safetensors``; or a published ``var_d16.pth``, with
             ``vae_ch160v4096z32.pth`` beside it.
 
     Raises:
@@ -77,7 +79,13 @@ def load_model(name: str | Path) -> LoadedModel:
         return _load_folder(SHIPPED / str(name))
     if str(name) in PRESETS:
         return _load_published(str(name), _from_hub(f"var_{name}.pth"), _from_hub(HUB_VQVAE))
-    raise UsageError(f"no model '{name}'; known: {', '.join(PRESETS)}, or give the path of a model's folder")
+    if str(name).removesuffix(TWIN) in PRESETS:
+        from sw_quant.twin import outlier_twin  # which needs this module
+
+        return outlier_twin(load_model(str(name).removesuffix(TWIN)))
+    raise UsageError(
+        f"no model '{name}'; known: {', '.join(PRESETS)} (with {TWIN}: the outlier twin), or give a model's folder"
+    )
 
 
 def _load_folder(folder: Path) -> LoadedModel:
