@@ -2,9 +2,11 @@
 """All benches: which design, with which parameters, under which simulator."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from host._generated import FAMILIES, Geometry
+from hw.synth.config import make_job
+from hw.synth.wrapper import TOP, verilog
 from sim.bank_benches import BANK_BENCHES
 from sim.engine_benches import ENGINE_BENCHES
 from sim.runner import Bench
@@ -55,6 +57,13 @@ def _accelerator(family: str, geometry: Geometry) -> Bench:
     return Bench(f"accel-{family}", "fpq_accel", "test_accel", parameters, "verilator", environment)
 
 
+def _packaged(family: str, geometry: Geometry) -> Bench:
+    """The same test on the wrapper that `make synth` hands to Vivado."""
+    job = replace(make_job("kv260", family, "rtl"), geometry=geometry)
+    environment = {"FAMILY": family, "GEOMETRY": json.dumps(asdict(geometry))}
+    return Bench(f"accel-top-{family}", TOP, "test_accel", {}, "verilator", environment, verilog(job))
+
+
 def _x_read(bus_bits: int) -> Bench:
     return Bench(
         f"x-read-{bus_bits}",
@@ -81,6 +90,7 @@ BENCHES = [
     _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
     _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),
+    _packaged("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2)),
     _prologue("fp4", 8, 32),
     _prologue("fp4", 32, 128),
     _prologue("fp6", 8, 32),

@@ -38,6 +38,7 @@ class Bench:
     parameters: Mapping[str, int | str] = field(default_factory=dict)
     simulator: str = "icarus"
     environment: Mapping[str, str] = field(default_factory=dict)  # what the cocotb module wants to know
+    text: str = ""  # of the top module, where it is generated and not in hw/rtl
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,14 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
     where.mkdir(parents=True, exist_ok=True)
     build_log, log, results = where / "build.log", where / "run.log", where / "results.xml"
     runner = _runner(bench.simulator)
+    top = RTL / f"{bench.top}.sv"
+    if bench.text:
+        top = where / f"{bench.top}.v"
+        top.write_text(bench.text, encoding="utf-8")
     started = time.monotonic()
     try:
         runner.build(
-            sources=[*PACKAGES, RTL / f"{bench.top}.sv"] if bench.simulator == "verilator" else _modules(bench.top),
+            sources=[*PACKAGES, top] if bench.simulator == "verilator" else _modules(bench.top),
             includes=[RTL],
             parameters=bench.parameters,
             hdl_toplevel=bench.top,
