@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ._generated import FORMATS, Format, MagnitudeTable
+from .codes import sign_index, signed_units, terms, values
 from .errors import UsageError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "default_group",
     "get",
     "resolve",
+    "sign_index",
     "signed_units",
     "term_units",
     "terms",
@@ -44,40 +46,9 @@ def default_group(format: Format) -> int | None:
     return 128 if format.bits == 4 and format.kind != "integer" else None
 
 
-def sign_index(code: int, format: Format) -> tuple[bool, int]:
-    """Split a code into its sign and its magnitude's index."""
-    sign_bit = 1 << (format.bits - 1)
-    negative = bool(code & sign_bit)
-    if format.kind == "integer":
-        return negative, 2 * sign_bit - code if negative else code
-    return negative, (code & (sign_bit - 1)) + (format.negative_offset if negative else 0)
-
-
-def _units_of(code: int, format: Format) -> int:
-    negative, index = sign_index(code, format)
-    if format.kind == "integer":
-        return -index if negative else index  # index == magnitude, also for the most negative code
-    return -format.negative.magnitudes[index] if negative else format.positive.magnitudes[index]
-
-
-@cache
-def signed_units(format: Format) -> tuple[int, ...]:
-    """Per code, its signed magnitude in units of its own sign's table: exact integers, what a multiplier sees."""
-    return tuple(_units_of(code, format) for code in range(1 << format.bits))
-
-
 def code_values(format: str | Format) -> Tensor:
     """float32 [2**bits]: the value of each code before it is scaled.  Minus zero decodes to plain zero."""
-    chosen = resolve(format)
-    values = [
-        units * 2.0 ** (chosen.negative if units < 0 else chosen.positive).unit_log2 for units in signed_units(chosen)
-    ]
-    return torch.tensor(values, dtype=torch.float32)
-
-
-def terms(format: Format) -> tuple[MagnitudeTable, ...]:
-    """The tables that have a scale of their own: one, or the positive and the negative one of a dual format."""
-    return (format.positive, format.negative) if format.kind == "dual" else (format.positive,)
+    return torch.tensor(values(resolve(format)), dtype=torch.float32)
 
 
 @cache

@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ._generated import K_MULTIPLE
+from .codes import Ties, largest_place, place_codes
 from .errors import FpqvarError, UsageError
 from .formats import Format, default_group, resolve, terms
 from .fp16 import to_fp16
 from .qtensor import QTensor
 
 Granularity = Literal["group", "row", "tensor"]
-Ties = Literal["even", "paper"]
 
 # Elements that are worked on at a time: on the CPU they stay in the cache, elsewhere temporaries stay bearable.
 _BLOCK_ELEMENTS = 1 << 18
@@ -132,25 +132,4 @@ def _codes(x: Tensor, scales: Tensor, format: Format, ties: Ties) -> Tensor:
 @cache
 def _code_table(format: Format, ties: Ties) -> tuple[Tensor, int]:
     """Codes by floor(z) + ceil(z), first those of positive elements, then of negative ones; and the largest z."""
-    limit = 1 + max(*format.positive.thresholds, *format.negative.thresholds)
-    codes = [_code(format, negative, place, ties) for negative in (False, True) for place in range(2 * limit + 1)]
-    return torch.tensor(codes, dtype=torch.uint8), limit
-
-
-def _code(format: Format, negative: bool, place: int, ties: Ties) -> int:
-    """The code of an element whose z has floor(z) + ceil(z) = place."""
-    magnitudes = format.negative if negative else format.positive
-    index = sum(_passes(place, i, threshold, negative, ties) for i, threshold in enumerate(magnitudes.thresholds))
-    if not negative:
-        return index
-    if format.kind == "integer":
-        return -index & ((1 << format.bits) - 1)
-    field = index - format.negative_offset
-    return (1 << (format.bits - 1)) | field if field >= 0 else 0
-
-
-def _passes(place: int, i: int, threshold: int, negative: bool, ties: Ties) -> bool:
-    """Whether z lies above threshold i, between magnitudes i and i + 1, or lies on it and the tie goes up."""
-    if place != 2 * threshold:
-        return place > 2 * threshold
-    return (i + 1) % 2 == 0 if ties == "even" else not negative
+    return torch.tensor(place_codes(format, ties), dtype=torch.uint8), largest_place(format)
