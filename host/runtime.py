@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sw_quant.packed import LayerEntry, PackedLayer
 
-__all__ = ["EngineLinears", "family_of", "memory_needed"]
+__all__ = ["EngineLinears", "family_of", "halves", "memory_needed"]
 
 Halves = npt.NDArray[np.float16]
 
@@ -39,6 +39,18 @@ def family_of(layers: "Mapping[str, PackedLayer]") -> str:
         f"no engine takes all of this model's formats: {', '.join(sorted(found)[:4])}, ...; the families are "
         f"{', '.join(FAMILIES)}: change the recipe, or use the golden executor (`fpqvar evaluate`)"
     )
+
+
+def halves(name: str, x: npt.NDArray[np.float32]) -> Halves:
+    """float16 [M, K] of activations [..., K]; raises FpqvarError naming the layer if an element does not fit."""
+    rows = x.reshape(-1, x.shape[-1])
+    with np.errstate(over="ignore"):
+        result = rows.astype(np.float16)
+    finite = np.isfinite(result)
+    if not finite.all():
+        row, column = (int(index) for index in np.argwhere(~finite)[0])
+        raise refuse_input(name, f"input element [{row}, {column}] is {float(rows[row, column]):g}")
+    return result
 
 
 def _shape(entry: "LayerEntry", geometry: Geometry) -> StreamShape:
@@ -182,6 +194,12 @@ class EngineLinears:
                 self._scratch = None
             self._scratch = self.device.allocate(nbytes)
         return self._scratch
+
+    def apply(self, name: str, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 [..., K] to float32 [..., N] without torch. Raises what `finish` raises, and for inputs that FP16
+        cannot hold."""
+        self.start(name, halves(name, x))
+        return self.finish().astype(np.float32).reshape(*x.shape[:-1], -1)
 
     def __call__(self, name: str, x: "Tensor") -> "Tensor":
         """float32 [..., K] to float32 [..., N]. Raises what `finish` raises, and for inputs that FP16 cannot hold."""

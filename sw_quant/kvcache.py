@@ -10,8 +10,9 @@ The cache is the host's: the engine computes the linear layers only, so a recipe
 
 from torch import Tensor
 
+from .codes import Ties
 from .errors import FpqvarError
-from .quantizer import Ties, quantize
+from .quantizer import quantize
 
 __all__ = ["CacheQuantizer"]
 

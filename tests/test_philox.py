@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The counter-based generator against its authors' known answers and big-integer arithmetic."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -46,7 +48,7 @@ def test_known_answers(counter: tuple[int, ...], key: tuple[int, ...], answer: t
 
 @given(st.tuples(*[WORD] * 4), st.tuples(*[WORD] * 2))
 def test_any_counter_and_key(counter: tuple[int, ...], key: tuple[int, ...]) -> None:
-    found = philox(_words(*counter), _words(*key))  # type: ignore[arg-type]
+    found: tuple[Any, ...] = philox(_words(*counter), _words(*key))  # type: ignore[arg-type]
     assert [int(word) for word in found] == _by_integers(list(counter), list(key))
 
 

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from sw_quant import formats
+from sw_quant.codes import Ties
 from sw_quant.errors import FpqvarError, UsageError
-from sw_quant.quantizer import Granularity, Ties, quantize
+from sw_quant.quantizer import Granularity, quantize
 from tests import reference
 
 ORACLES = {

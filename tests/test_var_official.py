@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sw_quant.var import PRESETS, Var, Vqvae
-from sw_quant.var.multiscale import phi_index
+from sw_quant.var.config import phi_index
 from tests.official import CASES, LABELS, PIXELS, SEED, fill, sample_images, small
 
 OFFICIAL: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "official.json").read_text())

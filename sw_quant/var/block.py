@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sw_quant.var.config import VarConfig
+from sw_quant.var.limits import MAX_LOG_ATTENTION_SCALE
 
 LinearExecutor = Callable[[str, Tensor], Tensor]
 """Computes a block's linear layer: ``(name, x [..., K]) -> [..., N]`` in float32, bias included.
@@ -23,8 +24,6 @@ CacheRounding = Callable[[Tensor], Tensor]
 """Rounds keys or values ``[..., head width]`` as they enter the cache; same shape out."""
 
 LINEAR_NAMES = ("mat_qkv", "proj", "fc1", "fc2")
-
-MAX_LOG_ATTENTION_SCALE = math.log(100)
 
 
 class LinearLayer(NamedTuple):

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from sw_quant.errors import FpqvarError
 
 PATCH_SIZES_256 = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
@@ -119,6 +121,17 @@ PRESETS: dict[str, VarConfig] = {
         ),
     ),
 }
+
+
+def phi_index(scale: int, scales: int, count: int) -> int:
+    """Which of ``count`` phis belongs to scale number ``scale`` of ``scales``.
+
+    Each phi sits at a point of [0, 1], a scale takes the nearest (the lower one on a tie). The points are spread
+    evenly, half a step from both ends; with four of them a third of a step, a quirk that the checkpoints keep.
+    """
+    margin = 1 / (3 * count) if count == 4 else 1 / (2 * count)
+    ticks = np.linspace(margin, 1 - margin, count)  # ties hang on its rounding
+    return int(np.abs(ticks - scale / (scales - 1)).argmin())
 
 
 def to_dict(config: VarConfig) -> dict[str, Any]:

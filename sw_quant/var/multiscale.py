@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sw_quant.var.config import VqvaeConfig
+from sw_quant.var.config import VqvaeConfig, phi_index
 
 
 class Phi(nn.Conv2d):
@@ -35,17 +34,6 @@ class _PhiList(nn.Module):
     def __init__(self, config: VqvaeConfig) -> None:
         super().__init__()
         self.qresi_ls = nn.ModuleList(Phi(config.latent_channels, config.phi_ratio) for _ in range(config.phi_count))
-
-
-def phi_index(scale: int, scales: int, count: int) -> int:
-    """Which of ``count`` phis belongs to scale number ``scale`` of ``scales``.
-
-    Each phi sits at a point of [0, 1], a scale takes the nearest (the lower one on a tie). The points are spread
-    evenly, half a step from both ends; with four of them a third of a step, a quirk that the checkpoints keep.
-    """
-    margin = 1 / (3 * count) if count == 4 else 1 / (2 * count)
-    ticks = np.linspace(margin, 1 - margin, count)  # ties hang on its rounding
-    return int(np.abs(ticks - scale / (scales - 1)).argmin())
 
 
 class MultiScaleQuantizer(nn.Module):

@@ -9,11 +9,15 @@ its seed and its index, so that a whole batch is drawn at once and no image's dr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-Words = tuple[Tensor, Tensor, Tensor, Tensor]
+if TYPE_CHECKING:
+    import torch
+
+_Array = TypeVar("_Array", bound=Any)
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -22,8 +26,10 @@ _ROUNDS = 10
 _UNIFORM_BITS = 48
 
 
-def philox(counter: Words, key: tuple[Tensor, Tensor]) -> Words:
-    """Four 32-bit words for a counter of four and a key of two, each an int64 tensor of values below 2^32."""
+def philox(
+    counter: tuple[_Array, _Array, _Array, _Array], key: tuple[_Array, _Array]
+) -> tuple[_Array, _Array, _Array, _Array]:
+    """Four 32-bit words for a counter of four and a key of two, each an int64 array or tensor of values below 2^32."""
     a, b, c, d = counter
     left, right = key
     for _ in range(_ROUNDS):
@@ -34,13 +40,13 @@ def philox(counter: Words, key: tuple[Tensor, Tensor]) -> Words:
     return a, b, c, d
 
 
-def _multiply(x: Tensor, by: int) -> tuple[Tensor, Tensor]:
+def _multiply(x: _Array, by: int) -> tuple[_Array, _Array]:
     """High and low word of a 64-bit product, in halves, as int64 holds no more than 63 bits."""
     low, high = (x & 0xFFFF) * by, (x >> 16) * by
     return (high + (low >> 16)) >> 16, (low + ((high & 0xFFFF) << 16)) & _MASK
 
 
-def uniforms(seeds: Sequence[int], count: int, device: torch.device | str = "cpu") -> Tensor:
+def uniforms(seeds: Sequence[int], count: int, device: torch.device | str = "cpu") -> torch.Tensor:
     """float64 ``[len(seeds), count]``, evenly spread over [0, 1) in steps of 2^-48.
 
     Args:
@@ -48,8 +54,20 @@ def uniforms(seeds: Sequence[int], count: int, device: torch.device | str = "cpu
         count: numbers of each; the first ones do not depend on how many there are.
         device: where to make them.
     """
+    import torch
+
     seed = torch.tensor(list(seeds), dtype=torch.int64, device=device)[:, None]
     index = torch.arange(count, dtype=torch.int64, device=device)[None, :]
-    zero = torch.zeros_like(index)
+    return _uniforms(seed, index).double() * 2.0**-_UNIFORM_BITS
+
+
+def numpy_uniforms(seeds: Sequence[int], count: int) -> npt.NDArray[np.float64]:
+    """The same numbers by numpy."""
+    seed = np.array(list(seeds), np.int64)[:, None]
+    return np.asarray(_uniforms(seed, np.arange(count)[None, :]) * 2.0**-_UNIFORM_BITS)
+
+
+def _uniforms(seed: Any, index: Any) -> Any:
+    zero = index * 0
     first, second, _, _ = philox((index, zero, zero, zero), (seed & _MASK, seed >> 32))
-    return ((first << 16) | (second >> 16)).double() * 2.0**-_UNIFORM_BITS
+    return (first << 16) | (second >> 16)

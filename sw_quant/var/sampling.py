@@ -3,28 +3,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
-from sw_quant.errors import FpqvarError, UsageError
-
-_SHARES = 2.0**40
-
-
-def check_sampling(cfg: float, top_k: int, top_p: float, vocabulary: int) -> None:
-    """Refuse sampling parameters that are out of range.
-
-    Raises:
-        UsageError: names the parameter and its range.
-    """
-    if not math.isfinite(cfg):
-        raise UsageError(f"guidance (cfg) is {cfg}; give a finite number, such as 3")
-    if not 0 <= top_k <= vocabulary:
-        raise UsageError(f"top_k is {top_k}; give a number from 0 (off) to {vocabulary}, the size of the codebook")
-    if not 0 <= top_p <= 1:
-        raise UsageError(f"top_p is {top_p}; give a number from 0 (off) to 1")
+from sw_quant.errors import FpqvarError
+from sw_quant.var.limits import DRAW_SHARES
 
 
 def guided(conditional: Tensor, unconditional: Tensor, strength: float) -> Tensor:
@@ -80,6 +63,6 @@ def _at(probabilities: Tensor, places: Tensor) -> Tensor:
     Probabilities are added up as whole numbers of 2^-40: exactly, in whatever order a device adds. So a draw depends on
     the probabilities and the place alone. An index of a probability below 2^-41 is never drawn.
     """
-    upto = probabilities.double().mul_(_SHARES).round_().long().cumsum_(dim=-1)
+    upto = probabilities.double().mul_(DRAW_SHARES).round_().long().cumsum_(dim=-1)
     place = (places * upto[..., -1]).long()  # below the sum: places are 2^-48 below 1 at least
     return torch.searchsorted(upto, place[..., None], right=True)[..., 0]

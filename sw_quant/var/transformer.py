@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from sw_quant.errors import UsageError
 from sw_quant.var.block import LINEAR_NAMES, Block, CacheRounding, Head, KvCache, LinearExecutor, LinearLayer
 from sw_quant.var.config import VarConfig
+from sw_quant.var.limits import check_sampling, check_seeds
 from sw_quant.var.philox import uniforms
-from sw_quant.var.sampling import check_sampling, draw, guided, restrict
+from sw_quant.var.sampling import draw, guided, restrict
 from sw_quant.var.vqvae import Vqvae
 
 Progress = Callable[[int, int], None]
@@ -203,11 +204,7 @@ class Var(nn.Module):
     def _draws(self, images: int, seed: int, image_seeds: Sequence[int] | None) -> torch.Generator | Tensor:
         """What `draw` takes: a generator for the batch, or a number for each token of each image."""
         seeds = [seed] if image_seeds is None else list(image_seeds)
-        if image_seeds is not None and len(seeds) != images:
-            raise UsageError(f"{len(seeds)} image seeds for {images} images; give one an image")
-        for value in seeds:
-            if not 0 <= value < 2**63:
-                raise UsageError(f"seed {value} is out of range; give a number from 0 to 2^63 - 1")
+        check_seeds(seeds, 1 if image_seeds is None else images)
         if image_seeds is None:
             return torch.Generator(self.lvl_1L.device).manual_seed(seed)
         return uniforms(seeds, self.config.tokens, self.lvl_1L.device)
