@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from host.runtime import EngineLinears
+from host.runtime import EngineLinears, halves
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,14 +69,21 @@ class Tandem:
 
         from sw_quant.executor import to_halves
 
-        halves = to_halves(name, x).numpy()
+        y = torch.from_numpy(self._run(name, to_halves(name, x).numpy()))
+        return y.float().view(*x.shape[:-1], -1)
+
+    def apply(self, name: str, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The same without torch."""
+        return self._run(name, halves(name, x)).astype(np.float32).reshape(*x.shape[:-1], -1)
+
+    def _run(self, name: str, x: Halves) -> Halves:
         for engine in self.engines:
-            engine.start(name, halves)
+            engine.start(name, x)
         outputs = [engine.finish() for engine in self.engines]
         self._record(name, outputs)
         if self.on_call is not None:
-            self.on_call(name, len(halves))
-        return torch.from_numpy(outputs[0]).float().view(*x.shape[:-1], -1)
+            self.on_call(name, len(x))
+        return outputs[0]
 
     def _record(self, name: str, outputs: list[Halves]) -> None:
         call = self._calls.get(name, 0)

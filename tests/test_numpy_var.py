@@ -15,7 +15,7 @@ from torch.nn import functional
 import host
 from host._generated import SIMULATION_GEOMETRIES
 from host.cpu import NumpyVar, ops, sampling
-from host.cpu.kvcache import fake_quantize
+from host.cpu.quantizer import fake_quantize
 from host.runtime import EngineLinears, family_of
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.executor import GoldenLinears
@@ -194,3 +194,21 @@ with open_device("csim", "fp4", "small") as device:
     assert done.returncode == 0, done.stderr
     shape = load_packed(tmp_path / "tiny").manifest.model["vqvae"]["image_channels"]
     assert done.stdout.startswith(f"(1, {shape}, ")
+
+
+def test_the_command_line_without_torch(tmp_path: Path) -> None:
+    """As on a board, but for the engine."""
+    save_packed(packed("fpqvar-fp4"), tmp_path / "tiny")
+    code = f"""
+import importlib.util, sys
+sys.modules["torch"] = None
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
+sys.argv = ["fpqvar", "generate", "--model", {str(tmp_path / "tiny")!r}, "--backend", "csim", "--geometry", "small",
+            "--classes", "0,1", "--out", {str(tmp_path / "out")!r}]
+from host.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out").glob("class*.png"))) == 2

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from host.cli.board import image_problem, is_board, prove_engine, pynq_image
 from host.cli.report import cpu_name
 
 __all__ = ["Finding", "doctor", "examine"]
@@ -109,6 +110,27 @@ def _model() -> Finding:
     return Finding("Python", "model fmnist", here, "--model fmnist, demo", "install the package with its data")
 
 
+def _image() -> Finding:
+    enables = "the pynq backend"
+    return Finding("Board", "image", pynq_image(), enables, "boot an image of docs/boards.md", image_problem())
+
+
+def _overlay(family: str) -> Callable[[], Finding]:
+    def probe() -> Finding:
+        found, problem = prove_engine(family) if _package("pynq") and (is_board() or _simulated()) else ("", "")
+        remedy = f"make synth FORMAT={family}, or copy its folder to bitstreams/"
+        return Finding("Board", f"overlay {family}", found, f"--backend pynq, {family}", remedy, problem)
+
+    return probe
+
+
+def _simulated() -> bool:
+    """Whether somebody has set pynq's device: sim.board has, in a test."""
+    from pynq import Device
+
+    return getattr(Device, "_active_device", None) is not None
+
+
 def _nodes() -> Finding:
     nodes = [str(node) for pattern in ("uio*", "fpga*", "xclmgmt*") for node in sorted(Path("/dev").glob(pattern))]
     enables = "the pynq backend's interrupts and bitstreams"
@@ -157,8 +179,11 @@ _PROBES: tuple[Callable[[], Finding], ...] = (
     _tool("Synthesis", "vitis-run", "--version", "HLS co-simulation from 2025.1", _AMD),
     _tool("Synthesis", "vivado", "-version", "bitstreams", "install AMD Vivado and source its settings64.sh"),
     _module("Board", "pynq", "the pynq backend", "run on a board with a PYNQ image"),
+    _image,
     _nodes,
     _cma,
+    _overlay("fp4"),
+    _overlay("fp6"),
 )
 
 
@@ -172,7 +197,8 @@ def doctor(
 ) -> None:
     """Show every tool that fpqvar can use: found or not, its version, and what it enables.
 
-    Nothing but Python, numpy and torch is needed to start. A missing tool only closes what stands beside it.
+    Nothing but Python, numpy and torch is needed to start. A missing tool only closes what stands beside it. On a board
+    each bitstream is loaded, and its engine has to give every bit of a few random layers.
     """
     findings = examine()
     if as_json:

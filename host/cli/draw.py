@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from host.cli.progress import Bar, Ticks
+from host.cpu import NumpyVar
 from host.tandem import Tandem
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from sw_quant.var import Var, VarConfig
 
-__all__ = ["Sampling", "batch_rows", "draw", "engine_report", "image_seed", "macs_per_image"]
+__all__ = ["Sampling", "batch_rows", "draw", "draw_without_torch", "engine_report", "image_seed", "macs_per_image"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,19 @@ def draw(
                 )
             )
     return torch.cat(images), time.perf_counter() - start
+
+
+def draw_without_torch(
+    var: NumpyVar, labels: Sequence[int], seeds: Sequence[int], sampling: Sampling, batch: int, ticks: Ticks, text: str
+) -> tuple[npt.NDArray[np.float32], float]:
+    """The same in numpy."""
+    images, start = [], time.perf_counter()
+    with ticks.bar(text, len(labels) * macs_per_image(var.config)) as bar:
+        for part in _batches(len(labels), batch):
+            by_scale = _ScaleTicks(var.config, len(labels[part]), bar)
+            limits = sampling.cfg, sampling.top_k, sampling.top_p
+            images.append(var.generate(labels[part], seeds[part], *limits, progress=by_scale))
+    return np.concatenate(images), time.perf_counter() - start
 
 
 def _batches(count: int, batch: int) -> Iterator[slice]:

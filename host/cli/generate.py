@@ -4,18 +4,22 @@
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from host.cli.draw import Sampling, batch_rows, draw, engine_report, image_seed
-from host.cli.images import draw_sheet, save_png, to_bytes
-from host.cli.model import FLOAT, check_backend, engines, open_model, parse_classes
+from host.cli.draw import Sampling, batch_rows, draw, draw_without_torch, engine_report, image_seed
+from host.cli.images import Pixels, draw_sheet, save_png, to_bytes
+from host.cli.model import FLOAT, attach, check_backend, engines, open_model, parse_classes
 from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
+from host.cpu import NumpyVar
 from host.devices import BACKENDS, DEFAULT_GEOMETRY
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.files import ensure_writable
+
+if TYPE_CHECKING:
+    from sw_quant.var import Var
 
 __all__ = ["generate"]
 
@@ -77,19 +81,19 @@ def generate(
     text = f"{len(jobs)} images, {chosen.recipe} on {' and '.join(backends)}"
 
     report: dict[str, Any] = {"command": "generate", "model": model, "recipe": chosen.recipe, "backend": backend}
+    pixels: list[Pixels]
     if chosen.packed is None:
-        images, seconds = draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
+        pixels, seconds = _draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
     else:
         rows = batch_rows(chosen.var.config, min(batch, len(jobs)))
         with engines(chosen.packed, backends, rows, geometry, timeout, bitstream) as tandem:
-            chosen.var.linear = tandem
-            images, seconds = draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
+            attach(chosen.var, tandem)
+            pixels, seconds = _draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
         report |= {"manifest": chosen.packed.manifest.model_dump(include={"source", "recipe", "contract_version"})}
         report |= {"engines": engine_report(tandem)}
         if check is not None:
             report |= {"bit_exact": tandem.is_bit_exact()}
 
-    pixels = to_bytes(images)
     files = [f"class{label:03d}_{index:03d}.png" for label, index in jobs]
     for file, image in zip(files, pixels, strict=True):
         save_png(image, out / file)
@@ -112,3 +116,19 @@ def generate(
     if check is not None and not report["bit_exact"]:
         raise FpqvarError(f"{backend} and {check} differ, first at {tandem.difference}; see {out / 'report.json'}")
     typer.echo(f"{len(jobs)} images in {seconds:.1f} s: {out / 'sheet.png'}")
+
+
+def _draw(
+    var: "Var | NumpyVar",
+    labels: list[int],
+    seeds: list[int],
+    sampling: Sampling,
+    batch: int,
+    ticks: Ticks,
+    text: str,
+) -> tuple[list[Pixels], float]:
+    if isinstance(var, NumpyVar):
+        drawn, seconds = draw_without_torch(var, labels, seeds, sampling, batch, ticks, text)
+        return to_bytes(drawn), seconds
+    images, seconds = draw(var, labels, seeds, sampling, batch, ticks, text)
+    return to_bytes(images), seconds

@@ -14,7 +14,7 @@ from sw_quant.files import new_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SheetRow", "draw_sheet", "save_png", "to_bytes"]
+__all__ = ["Pixels", "SheetRow", "draw_sheet", "save_png", "to_bytes"]
 
 Pixels = npt.NDArray[np.uint8]
 SheetRow = tuple[str, Sequence[Pixels]]
@@ -25,9 +25,10 @@ _TEXT = 13
 _PAPER, _INK = 255, 30
 
 
-def to_bytes(images: "Tensor") -> list[Pixels]:
+def to_bytes(images: "Tensor | npt.NDArray[np.float32]") -> list[Pixels]:
     """float [B, C, H, W] in [0, 1] to one uint8 [H, W] or [H, W, 3] an image, rounded to the nearest level."""
-    levels = images.detach().cpu().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    array = images if isinstance(images, np.ndarray) else images.detach().cpu().numpy()
+    levels = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
     return [image[..., 0] if image.shape[-1] == 1 else image for image in levels]
 
 

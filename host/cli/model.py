@@ -2,6 +2,7 @@
 """From what a user asks for (model, format, recipe, backend) to a transformer and the engines that it runs on."""
 
 import difflib
+import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from host import BACKENDS, EngineLinears, Tandem, open_device
 from host._generated import SIMULATION_GEOMETRIES
 from host.cli.progress import Ticks
+from host.cpu import NumpyVar
 from host.runtime import family_of, memory_needed
 from sw_quant.errors import UsageError
 
@@ -21,7 +23,18 @@ if TYPE_CHECKING:
     from sw_quant.var import Var
     from sw_quant.var.checkpoint import LoadedModel
 
-__all__ = ["FLOAT", "FORMATS", "Model", "choose_recipe", "engines", "load", "open_model", "pack", "parse_classes"]
+__all__ = [
+    "FLOAT",
+    "FORMATS",
+    "Model",
+    "attach",
+    "choose_recipe",
+    "engines",
+    "load",
+    "open_model",
+    "pack",
+    "parse_classes",
+]
 
 FLOAT = "float"
 # What --format means when no --recipe is given.
@@ -34,7 +47,7 @@ class Model:
     """A model to draw with. `packed` is None for the unquantized one."""
 
     name: str
-    var: "Var"
+    var: "Var | NumpyVar"
     class_names: tuple[str, ...]
     defaults: dict[str, float]
     packed: "PackedModel | None"
@@ -94,7 +107,6 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks, 
         FpqvarError: the model cannot be read.
     """
     from sw_quant.packed import is_packed, load_packed
-    from sw_quant.quantize import rebuild
 
     if format is not None and format not in FORMATS:
         raise UsageError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
@@ -106,7 +118,7 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks, 
         if format not in (None, family):
             raise UsageError(f"{name} is packed as {family}; leave --format {format} out, or give the float model")
         manifest = packed.manifest
-        return Model(name, rebuild(packed), manifest.class_names, manifest.defaults, packed)
+        return Model(name, _processors_side(packed), manifest.class_names, manifest.defaults, packed)
     if format == FLOAT and recipe is not None:
         raise UsageError(f"--format float has no recipe; leave --recipe {recipe} out")
     chosen = None if format == FLOAT else choose_recipe(format or "fp4", recipe)
@@ -115,10 +127,29 @@ def open_model(name: str, format: str | None, recipe: str | None, ticks: Ticks, 
     parse_classes(classes, names)
     if chosen is None:
         return Model(name, loaded.var, names, defaults, None)
+    from sw_quant.quantize import rebuild
+
     packed = pack(loaded, name, chosen, ticks)
     if format is not None and family_of(packed.layers) != format:
         raise UsageError(f"recipe {chosen.name} is {family_of(packed.layers)}, not {format}; leave --format out")
     return Model(name, rebuild(packed), names, defaults, packed)
+
+
+def _processors_side(packed: "PackedModel") -> "Var | NumpyVar":
+    """What the engine does not compute: by torch, or where it is not installed, as on most boards, by numpy."""
+    if importlib.util.find_spec("torch") is None:
+        return NumpyVar(packed)
+    from sw_quant.quantize import rebuild
+
+    return rebuild(packed)
+
+
+def attach(var: "Var | NumpyVar", tandem: Tandem) -> None:
+    """Let engines compute a transformer's linear layers."""
+    if isinstance(var, NumpyVar):
+        var.linear = tandem.apply
+    else:
+        var.linear = tandem
 
 
 @contextmanager
@@ -148,9 +179,11 @@ def engines(
         raise UsageError(f"unknown geometry {geometry!r}; known: {', '.join(SIMULATION_GEOMETRIES)}")
     need = memory_needed(packed.layers, SIMULATION_GEOMETRIES[geometry], rows)
     _check_ties(packed.manifest.recipe)
-    import torch
+    if (
+        len(backends) > 1 and importlib.util.find_spec("torch") is not None
+    ):  # they run at the same time: leave a core to the simulated engine
+        import torch
 
-    if len(backends) > 1:  # they run at the same time: leave a core to the simulated engine
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
     with ExitStack() as stack:
         opened = [

@@ -7,8 +7,8 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from host.cpu.kvcache import NumpyRounding
 from host.cpu.ops import Array, gelu, layer_norm, normalize, silu, softmax
+from host.cpu.quantizer import NumpyRounding
 from host.cpu.sampling import draw, restrict
 from host.cpu.vqvae import NumpyDecoder, Tokens, Weights
 from sw_quant.errors import UsageError
@@ -43,19 +43,23 @@ class _Cache:
         return self._store[0, :, :, : self._filled], self._store[1, :, :, : self._filled]
 
 
+def _nothing(name: str, _x: Array) -> Array:
+    raise UsageError(f"layer {name}: no engine computes it; set `linear`, for instance to EngineLinears(...).apply")
+
+
 class NumpyVar:
     """Draws images of a packed model.
 
     Args:
         packed: of `load_packed`.
-        linear: computes the blocks' linear layers; `EngineLinears.apply` of an open device.
+        linear: computes the blocks' linear layers; `EngineLinears.apply` of an open device. It may be set later.
 
     Raises FpqvarError when a tensor is missing.
     """
 
-    def __init__(self, packed: PackedModel, linear: Linear) -> None:
+    def __init__(self, packed: PackedModel, linear: Linear | None = None) -> None:
         self.config = from_dict(packed.manifest.model, "manifest.json: model")
-        self.linear = linear
+        self.linear: Linear = linear or _nothing
         self.vqvae = NumpyDecoder(self.config.vqvae, packed.vqvae)
         recipe = packed.manifest.recipe
         self._rounding = None if recipe.kv_cache is None else NumpyRounding(recipe.kv_cache, recipe.ties)

@@ -58,7 +58,8 @@ def uniforms(seeds: Sequence[int], count: int, device: torch.device | str = "cpu
 
     seed = torch.tensor(list(seeds), dtype=torch.int64, device=device)[:, None]
     index = torch.arange(count, dtype=torch.int64, device=device)[None, :]
-    return _uniforms(seed, index).double() * 2.0**-_UNIFORM_BITS
+    words: torch.Tensor = _uniforms(seed, index)
+    return words.double() * 2.0**-_UNIFORM_BITS
 
 
 def numpy_uniforms(seeds: Sequence[int], count: int) -> npt.NDArray[np.float64]:
