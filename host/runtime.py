@@ -31,6 +31,12 @@ def _speaks(family: str, entry: "LayerEntry") -> bool:
 
 def family_of(layers: "Mapping[str, PackedLayer]") -> str:
     """The family of the engine that takes all the layers' formats; raises FpqvarError if there is none."""
+    study = next((name for name, layer in layers.items() if layer.entry.study is not None), None)
+    if study is not None:
+        raise FpqvarError(
+            f"layer {study}: its recipe quantizes activations in a way that no engine computes; such a recipe is for "
+            "studying, with `fpqvar evaluate`: choose another for an engine"
+        )
     for family in FAMILIES:
         if all(_speaks(family, layer.entry) for layer in layers.values()):
             return family

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from . import golden
+from .activations import study_activations
+from .hadamard import ght as hadamard_transform
 from .packed import PackedLayer
 from .qtensor import QTensor
 from .refusals import refuse_input, refuse_output
@@ -37,10 +39,20 @@ class GoldenLinears:
     def __call__(self, name: str, x: Tensor) -> Tensor:
         """[..., K] to [..., N], float32."""
         entry, weight, bias = self._layers[name]
+        if entry.study is not None:
+            return self._study(name, x)
         result = golden.linear(to_halves(name, x), weight, bias, entry.activations, entry.group, entry.ght)
         if result.overflow:
             raise refuse_output(name)
         return result.y.float().view(*x.shape[:-1], entry.n)
+
+    def _study(self, name: str, x: Tensor) -> Tensor:
+        """A layer that no engine computes: quantized activations times dequantized weights, in single precision."""
+        entry, weight, bias = self._layers[name]
+        halves = to_halves(name, x)
+        inputs = study_activations(hadamard_transform(halves) if entry.ght else halves.float(), entry)
+        dense = weight.units * weight.steps.repeat_interleave(weight.group, dim=0)[: entry.k]
+        return torch.addmm(bias, inputs, dense).view(*x.shape[:-1], entry.n)
 
 
 def _prepare(layer: PackedLayer, device: torch.device | str) -> tuple[golden.PreparedWeight, Tensor]:

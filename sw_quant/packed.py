@@ -28,7 +28,7 @@ from . import __version__
 from ._generated import CONTRACT_VERSION, FORMATS
 from .errors import FpqvarError
 from .files import new_folder, sha256
-from .recipe import FormatName, Recipe, describe_problems
+from .recipe import FormatName, Group, LayerRecipe, Method, Recipe, describe_problems
 
 __all__ = [
     "LayerEntry",
@@ -36,6 +36,7 @@ __all__ = [
     "PackedLayer",
     "PackedModel",
     "Source",
+    "Study",
     "is_packed",
     "load_packed",
     "new_manifest",
@@ -51,8 +52,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Study(_Strict):
+    """How activations are quantized where no engine can: see `LayerRecipe`."""
+
+    activation_group: Group
+    activation_method: Method
+
+    @staticmethod
+    def of(part: LayerRecipe) -> "Study":
+        """What a recipe says of a layer."""
+        group = part.group if part.activation_group == "same" else part.activation_group
+        return Study(activation_group=group, activation_method=part.activation_method)
+
+
 class LayerEntry(_Strict):
-    """One linear layer: n outputs, k inputs, formats, elements a group (K where a row is one), transform."""
+    """One linear layer: n outputs, k inputs, formats, elements a group (K where a row is one), transform.
+
+    `study` is there for what no engine computes.
+    """
 
     n: int
     k: int
@@ -60,6 +77,7 @@ class LayerEntry(_Strict):
     activations: FormatName
     group: int
     ght: bool
+    study: Study | None = None
 
     @property
     def bits(self) -> int:

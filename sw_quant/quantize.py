@@ -20,7 +20,7 @@ from torch import Tensor
 from .errors import FpqvarError
 from .hadamard import hadamard_fold_weight, signs
 from .kvcache import CacheQuantizer
-from .packed import LayerEntry, PackedLayer, PackedModel, Source, new_manifest
+from .packed import LayerEntry, PackedLayer, PackedModel, Source, Study, new_manifest
 from .quantizer import quantize
 from .recipe import LAYER_KINDS, Recipe
 from .var import LinearLayer, Var, VarConfig, Vqvae
@@ -48,8 +48,8 @@ def layer_signs(config: VarConfig, recipe: Recipe) -> dict[str, Tensor]:
     """
     chosen = {}
     for kind in _ADALN_SLOTS:
-        if recipe.layer(kind).ght:
-            for block in range(config.depth):
+        for block in range(config.depth):
+            if recipe.layer(f"{block}.{kind}").ght:
                 stream = kind if config.shared_adaln else f"{block}.{kind}"
                 digest = hashlib.sha256(f"{recipe.seed}/{stream}".encode()).digest()
                 chosen[f"{block}.{kind}"] = signs(config.width, int.from_bytes(digest[:8], "little"))
@@ -97,11 +97,22 @@ def quantize_layer(name: str, layer: LinearLayer, recipe: Recipe, d: Tensor | No
             raise FpqvarError("the bias has Inf or NaN; check the checkpoint")
         if d is not None:
             weight = hadamard_fold_weight(weight, d)
-        group = min(part.group or k, k)
-        q = quantize(weight, part.weights, group=group, ties=recipe.ties)
+        if part.group == "tensor":
+            group, q = k, quantize(weight, part.weights, granularity="tensor", ties=recipe.ties)
+        else:
+            group = min(part.group or k, k)
+            q = quantize(weight, part.weights, group=group, ties=recipe.ties)
     except FpqvarError as error:
         raise type(error)(f"layer {name}: {error}") from error
-    entry = LayerEntry(n=n, k=k, weights=part.weights, activations=part.activations, group=group, ght=part.ght)
+    entry = LayerEntry(
+        n=n,
+        k=k,
+        weights=part.weights,
+        activations=part.activations,
+        group=group,
+        ght=part.ght,
+        study=None if part.on_engine else Study.of(part),
+    )
     return PackedLayer(entry, q.pack().numpy(), q.scales.numpy(), bias.numpy())
 
 

@@ -11,16 +11,33 @@
     activations = "dual4"     # DFQ, FPQVAR section 3.1
     [fc1]
     ght = true                # GHT, FPQVAR section 3.2
+    [layers."3.fc2"]          # one layer of one block, on top of its kind's table
+    activations = "e2m1"
+
+What no engine computes can be studied all the same, by fake quantization in torch (`LayerRecipe.on_engine` is false):
+
+    activation_group = "tensor"          # other groups than the weights', or one scale for a whole tensor
+    activation_method = "asymmetric"     # integers with a zero point, or "log2": powers of two
 
 The shipped ones (`fpqvar-fp4`, `fp4-rtn`, ...) lie in `sw_quant/recipes/`.
 """
 
+import re
 import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ._generated import FORMATS, GHT_BLOCK, K_MULTIPLE
 from .errors import UsageError
@@ -30,7 +47,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["LAYER_KINDS", "FormatName", "LayerRecipe", "Recipe", "describe_problems", "load_recipe", "shipped_recipes"]
+__all__ = [
+    "LAYER_KINDS",
+    "FormatName",
+    "Group",
+    "LayerRecipe",
+    "Method",
+    "Recipe",
+    "describe_problems",
+    "load_recipe",
+    "shipped_recipes",
+]
 
 LAYER_KINDS = ("mat_qkv", "proj", "fc1", "fc2")
 GHT_KINDS = ("mat_qkv", "fc1")  # their inputs come from adaLN, which takes the random signs
@@ -42,30 +69,54 @@ def _known(value: str) -> str:
     return value
 
 
+def _whole_chunks(value: object) -> object:
+    """A group as a recipe writes it: "row" is None."""
+    if value in ("row", "tensor", None):
+        return None if value == "row" else value
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0 or value % K_MULTIPLE:
+        raise ValueError(f'{value!r} is not a multiple of {K_MULTIPLE}; give one, "row" or "tensor"')
+    return value
+
+
 FormatName = Annotated[str, AfterValidator(_known)]
+Group = Annotated[int | Literal["tensor"] | None, BeforeValidator(_whole_chunks)]
+"""Elements along K that share a scale; None: a row (per token, per output channel); "tensor": all."""
+Method = Literal["symmetric", "asymmetric", "log2"]
 
 
 class LayerRecipe(BaseModel):
-    """How one kind of layer is quantized. `group` None is one group a row: per token, per output channel."""
+    """How one kind of layer is quantized.
+
+    Attributes:
+        weights, activations: formats.
+        group: of the weights' scales, and of the activations' where `activation_group` does not say otherwise.
+        activation_group: of the activations' scales; "same" as the weights'.
+        activation_method: "symmetric" is the contract's quantizer; "asymmetric" and "log2" are for integer formats.
+        ght: transform the input, FPQVAR section 3.2.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     weights: FormatName
     activations: FormatName
-    group: int | None
+    group: Group
+    activation_group: Group | Literal["same"] = "same"
+    activation_method: Method = "symmetric"
     ght: bool = False
 
-    @field_validator("group", mode="before")
-    @classmethod
-    def _row(cls, value: object) -> object:
-        return None if value == "row" else value
+    @property
+    def on_engine(self) -> bool:
+        """Whether the contract's arithmetic covers it; if not it is fake-quantized in torch."""
+        same = self.activation_group in ("same", self.group)
+        return self.activation_method == "symmetric" and same and self.group != "tensor"
 
-    @field_validator("group")
-    @classmethod
-    def _whole_chunks(cls, value: int | None) -> int | None:
-        if value is not None and (value <= 0 or value % K_MULTIPLE):
-            raise ValueError(f'{value} is not a multiple of {K_MULTIPLE}; give one, or "row"')
-        return value
+    @model_validator(mode="after")
+    def _integers_only(self) -> "LayerRecipe":
+        if self.activation_method != "symmetric" and FORMATS[self.activations].kind != "integer":
+            raise ValueError(
+                f"activation_method {self.activation_method!r} is for integer formats, not {self.activations!r}"
+            )
+        return self
 
     @field_validator("weights")
     @classmethod
@@ -90,6 +141,7 @@ class Recipe(BaseModel):
     proj: LayerRecipe
     fc1: LayerRecipe
     fc2: LayerRecipe
+    layers: dict[str, LayerRecipe] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -97,26 +149,37 @@ class Recipe(BaseModel):
         """Merge [default] into each layer's table, and name a table or key that is not one."""
         if not isinstance(data, dict) or "default" not in data:
             return data
-        tables = {name: data.get(name, {}) for name in ("default", *LAYER_KINDS)}
+        layers = data.get("layers", {})
+        tables = {name: data.get(name, {}) for name in ("default", "layers", *LAYER_KINDS)}
+        tables |= {f'layers."{name}"': table for name, table in layers.items()} if isinstance(layers, dict) else {}
         for name, table in tables.items():
             if not isinstance(table, dict):
                 raise ValueError(f"[{name}] is to be a table, not {table!r}")
         rest = {key: value for key, value in data.items() if key != "default"}
-        return rest | {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS}
+        kinds = {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS}
+        own = {name: kinds.get(name.rpartition(".")[2], {}) | table for name, table in layers.items()}
+        return rest | kinds | {"layers": own}
 
     @model_validator(mode="after")
     def _ght_has_signs(self) -> "Recipe":
-        for kind in LAYER_KINDS:
-            if self.layer(kind).ght and kind not in GHT_KINDS:
+        for name in (*LAYER_KINDS, *self.layers):
+            kind = name.rpartition(".")[2]
+            if not re.fullmatch(r"(\d+\.)?(" + "|".join(LAYER_KINDS) + ")", name):
+                raise ValueError(f'[layers."{name}"]: no layer has such a name; one is "3.fc2"')
+            if self.layer(name).ght and kind not in GHT_KINDS:
                 raise ValueError(
-                    f"[{kind}] ght: the {GHT_BLOCK}-point transform serves {' and '.join(GHT_KINDS)} only; remove it"
+                    f"[{name}] ght: the {GHT_BLOCK}-point transform serves {' and '.join(GHT_KINDS)} only; remove it"
                 )
         return self
 
     def layer(self, name: str) -> LayerRecipe:
         """The part for a layer's kind, "fc2", or for one layer, "3.fc2"."""
         part: LayerRecipe = getattr(self, name.rpartition(".")[2])
-        return part
+        return self.layers.get(name, part)
+
+    def off_engine(self) -> list[str]:
+        """What no engine computes: kinds of layers and single layers."""
+        return [name for name in (*LAYER_KINDS, *self.layers) if not self.layer(name).on_engine]
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -135,7 +135,7 @@ def test_weights_are_those_of_the_recipe(recipe: str) -> None:
         layer, part = result.layers[name], load_recipe(recipe).layer(name)
         codes, scales = torch.from_numpy(layer.codes), torch.from_numpy(layer.scales)
         q = QTensor.unpack(codes, scales, layer.entry.weights, layer.entry.group)
-        assert layer.entry.group == (part.group or weight.shape[1])
+        assert layer.entry.group == (part.group if isinstance(part.group, int) else weight.shape[1])
         wanted = hadamard_fold_weight(weight, chosen[name]) if part.ght else weight
         # No element is farther from its weight than half the widest step of its format, at most a sixth of absmax.
         assert (q.dequantize() - wanted).abs().max() <= wanted.abs().max() / 6

@@ -17,7 +17,7 @@ group = 64
 """
 
 
-def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | None, bool]]:
+def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | str | None, bool]]:
     layers = {kind: recipe.layer(kind) for kind in LAYER_KINDS}
     return {kind: (part.weights, part.activations, part.group, part.ght) for kind, part in layers.items()}
 
@@ -36,6 +36,12 @@ def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | None, bool]]:
         ("fp6-rtn", "e2m3", None, "e2m3", False),
         ("int4-rtn", "int4", None, "int4", False),
         ("int8-rtn", "int8", None, "int8", False),
+        ("int6-rtn", "int6", None, "int6", False),
+        ("int4-group", "int4", 128, "int4", False),
+        ("int4-asymmetric", "int4", None, "int4", False),
+        ("int4-log2", "int4", None, "int4", False),
+        ("fp6-e3m2", "e3m2", None, "e3m2", False),
+        ("fp4-row", "e2m1", None, "e2m1", False),
     ],
 )
 def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool) -> None:
@@ -51,7 +57,33 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
 
 
 def test_every_shipped_recipe_is_in_the_list_above() -> None:
-    assert len(shipped_recipes()) == 11
+    others = {"int8-tensor", "litevar-int4", "litevar-int6"}  # see the next test
+    assert len(shipped_recipes()) == 17 + len(others)
+
+
+def test_what_no_engine_computes() -> None:
+    off = {name: load_recipe(name).off_engine() for name in shipped_recipes()}
+    every = list(LAYER_KINDS)
+    assert {name: kinds for name, kinds in off.items() if kinds} == {
+        "int4-asymmetric": every,
+        "int4-log2": ["fc2"],
+        "int8-tensor": every,
+        "litevar-int4": every,
+        "litevar-int6": every,
+    }
+    litevar = load_recipe("litevar-int4")
+    assert (litevar.fc1.weights, litevar.fc2.weights, litevar.fc2.activations) == ("int4", "int8", "int8")
+    assert load_recipe("int4-log2").fc2.activation_method == "log2"
+    assert load_recipe("int8-tensor").proj.group == "tensor"
+
+
+def test_single_layers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + '[fc2]\nactivations = "dual4"\n[layers."3.fc2"]\ngroup = 32\n[layers."0.fc1"]\nght = true\n')
+    recipe = load_recipe(str(path))
+    assert (recipe.layer("3.fc2").activations, recipe.layer("3.fc2").group) == ("dual4", 32)
+    assert (recipe.layer("2.fc2").activations, recipe.layer("2.fc2").group) == ("dual4", 64)
+    assert (recipe.layer("0.fc1").ght, recipe.layer("1.fc1").ght) == (True, False)
 
 
 def test_own_recipe(tmp_path: Path) -> None:
@@ -71,7 +103,7 @@ def test_own_recipe(tmp_path: Path) -> None:
         (GOOD + "[fc3]\nght = true\n", "fc3: unknown key"),
         (GOOD.replace("group = 64", ""), "mat_qkv.group: missing key, add it"),
         (GOOD.replace('description = "mine"', ""), "description: missing key"),
-        (GOOD.replace("64", "100"), 'group: 100 is not a multiple of 32; give one, or "row"'),
+        (GOOD.replace("64", "100"), 'group: 100 is not a multiple of 32; give one, "row" or "tensor"'),
         (GOOD.replace("64", "0"), "group: 0 is not a multiple of 32"),
         (GOOD.replace("64", "true"), "group: "),
         (GOOD.replace("64", '"column"'), "group: "),
@@ -83,6 +115,12 @@ def test_own_recipe(tmp_path: Path) -> None:
         ("seed = -1\n" + GOOD, "seed: "),
         ("fc2 = 3\n" + GOOD, "fc2.* is to be a table, not 3"),
         ("default = 3\n", "default.* is to be a table, not 3"),
+        (GOOD + '[layers."3.fc9"]\ngroup = 32\n', "layers.*fc9"),
+        (GOOD + '[layers."x.fc2"]\ngroup = 32\n', 'no layer has such a name; one is "3.fc2"'),
+        (GOOD + '[layers."3.fc2"]\ngruop = 32\n', "gruop: unknown key"),
+        (GOOD + '[layers."3.proj"]\nght = true\n', "3.proj.* ght: the 128-point transform serves"),
+        (GOOD + 'activation_method = "log2"\n', "'log2' is for integer formats, not 'e2m1'"),
+        (GOOD + 'activation_method = "log3"\n', "activation_method: Input should be"),
         ("= 3", "not valid TOML"),
         ("", "description: missing key"),
     ],

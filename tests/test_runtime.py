@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import host
-from host._generated import SIMULATION_GEOMETRIES
+from host._generated import FAMILIES, SIMULATION_GEOMETRIES
 from host.device import EngineInfo
 from host.devices.golden import GoldenDevice
 from host.runtime import EngineLinears, family_of, memory_needed
@@ -20,7 +20,7 @@ from sw_quant.errors import FpqvarError
 from sw_quant.executor import GoldenLinears, to_halves
 from sw_quant.packed import PackedLayer, PackedModel, Source
 from sw_quant.quantize import quantize_model, rebuild
-from sw_quant.recipe import load_recipe, shipped_recipes
+from sw_quant.recipe import Recipe, load_recipe, shipped_recipes
 from tests.tiny import tiny_model
 
 SMALL = SIMULATION_GEOMETRIES["small"]
@@ -35,7 +35,14 @@ def golden_device(layers: Mapping[str, PackedLayer], geometry: str = "small", ro
     return host.open_device("golden", family_of(layers), chosen, memory_bytes=memory_needed(layers, chosen, rows))
 
 
-@pytest.mark.parametrize("recipe", shipped_recipes())
+def _has_engine(recipe: Recipe) -> bool:
+    return not recipe.off_engine() and recipe.fc1.weights in {family.weights for family in FAMILIES.values()}
+
+
+ENGINE_RECIPES = [name for name in shipped_recipes() if _has_engine(load_recipe(name))]
+
+
+@pytest.mark.parametrize("recipe", ENGINE_RECIPES)
 def test_golden_device_gives_the_bits_of_the_golden_linears(recipe: str) -> None:
     model = packed(recipe)
     fast = GoldenLinears(model.layers)

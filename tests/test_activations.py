@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fake quantization of activations that no engine has: every code, every kind of group, and whole models."""
+
+import math
+
+import pytest
+import torch
+
+from sw_quant.activations import fake_quantize, study_activations
+from sw_quant.errors import FpqvarError
+from sw_quant.executor import GoldenLinears
+from sw_quant.packed import LayerEntry, Source, Study
+from sw_quant.quantize import quantize_model, rebuild
+from sw_quant.quantizer import quantize
+from sw_quant.recipe import Method, load_recipe, shipped_recipes
+from tests.tiny import tiny_model
+
+STUDIES = [name for name in shipped_recipes() if load_recipe(name).off_engine()]
+
+
+def study(method: Method, group: int | None = None) -> Study:
+    return Study(activation_group=group, activation_method=method)
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("low", [-1.0, -0.25, 0.0])
+def test_asymmetric_keeps_its_own_grid(bits: int, low: float) -> None:
+    """Every value of the grid, which has 2^bits of them and zero, comes back as it is."""
+    most = (1 << bits) - 1
+    zero = round(-low * most)
+    x = ((torch.arange(most + 1) - zero) * 0.5)[None]
+    x = torch.nn.functional.pad(x, (0, -x.shape[1] % 32))
+    assert torch.equal(fake_quantize(x, f"int{bits}", study("asymmetric")), x)
+    near = x + 0.2
+    near[0, 0], near[0, most] = x[0, 0], x[0, most]
+    near[:, most + 1 :] = 0
+    assert torch.equal(fake_quantize(near, f"int{bits}", study("asymmetric")), x)
+
+
+def test_asymmetric_is_never_worse_than_a_step() -> None:
+    x = torch.randn(64, 256) + 1
+    y = fake_quantize(x, "int4", study("asymmetric", 64))
+    groups = x.view(64, 4, 64)
+    step = (groups.amax(-1).clamp(min=0) - groups.amin(-1).clamp(max=0)) / 15
+    assert ((x - y).view(64, 4, 64).abs() <= step[..., None] * 0.51).all()
+
+
+@pytest.mark.parametrize("bits", [4, 6])
+def test_log2_keeps_powers_of_two(bits: int) -> None:
+    least = (1 << (bits - 1)) - 2
+    powers = 2.0 ** -torch.arange(least + 1)
+    x = torch.cat([powers, -powers, torch.zeros(-(2 * least + 2) % 32)])[None]
+    assert torch.equal(fake_quantize(x, f"int{bits}", study("log2")), x)
+    # In the logarithm the border between two powers is at the square root of two.
+    x[0, 1] = 0.5 * math.sqrt(2) * 1.001
+    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 1
+    x[0, 1] = 0.5 * math.sqrt(2) * 0.999
+    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 0.5
+    x[0, 1] = 2.0**-least / 2  # below the least
+    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 0
+
+
+@pytest.mark.parametrize("method", ["asymmetric", "log2", "symmetric"])
+def test_zeros_stay_and_infinities_are_refused(method: Method) -> None:
+    assert not fake_quantize(torch.zeros(3, 64), "int4", study(method, 32)).any()
+    for bad in (torch.inf, -torch.inf, torch.nan):
+        x = torch.zeros(3, 64)
+        x[2, 5] = bad
+        with pytest.raises(FpqvarError, match="Inf or NaN"):
+            fake_quantize(x, "int4", study(method, 32))
+
+
+@pytest.mark.parametrize("method", ["asymmetric", "log2", "symmetric"])
+def test_groups(method: Method) -> None:
+    x = torch.randn(4, 160) * torch.tensor([1.0, 10, 100, 1000])[:, None]
+    whole = fake_quantize(x, "int8", study(method, None))
+    assert torch.equal(whole, torch.cat([fake_quantize(row[None], "int8", study(method, None)) for row in x]))
+    parts = torch.cat([fake_quantize(x[:, i : i + 64], "int8", study(method, None)) for i in (0, 64, 128)], dim=1)
+    assert torch.equal(fake_quantize(x, "int8", study(method, 64)), parts)  # the last group is shorter
+    tensor = Study(activation_group="tensor", activation_method=method)
+    one = fake_quantize(x, "int8", tensor)
+    assert torch.equal(one, fake_quantize(x.view(1, -1), "int8", study(method, None)).view_as(x))
+
+
+def test_symmetric_is_the_contracts() -> None:
+    x = torch.randn(5, 256)
+    entry = LayerEntry(n=32, k=256, weights="e2m1", activations="e2m1", group=128, ght=False)
+    assert torch.equal(study_activations(x, entry), quantize(x, "e2m1", group=128).dequantize())
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_model_draws_by_fake_quantization(name: str) -> None:
+    loaded = tiny_model()
+    packed = quantize_model(loaded, load_recipe(name), Source(name="tiny", sha256="0" * 64))
+    var = rebuild(packed)
+    var.linear = GoldenLinears(packed.layers)
+    assert torch.isfinite(var.generate(torch.tensor([0, 1]), image_seeds=[1, 2])).all()
+    for layer, (weight, bias) in loaded.var.linear_layers().items():
+        x = torch.randn(40, weight.shape[1])
+        wanted = torch.nn.functional.linear(x, weight, bias)
+        error = (var.linear(layer, x) - wanted).norm() / (wanted - bias).norm()
+        assert error < {"int4": 0.5, "lite": 0.5, "int8": 0.05}[name[:4]], (layer, float(error))
+
+
+def test_no_engine_takes_it() -> None:
+    from host.runtime import family_of
+
+    packed = quantize_model(tiny_model(), load_recipe("int4-log2"), Source(name="tiny", sha256="0" * 64))
+    with pytest.raises(FpqvarError, match=r"layer 0\.fc2: its recipe quantizes activations in a way that no engine"):
+        family_of(packed.layers)
