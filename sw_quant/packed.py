@@ -109,7 +109,8 @@ class FileEntry(_Strict):
 
 
 class Manifest(_Strict):
-    """manifest.json. `model` is the configuration as `sw_quant.var.config` writes it; `defaults` are for sampling."""
+    """manifest.json. `model` is the configuration as `sw_quant.var.config` writes it; `defaults` are for sampling.
+    `factors` says which smoothing factors were folded in."""
 
     kind: Literal["fpqvar packed model"] = "fpqvar packed model"
     contract_version: int
@@ -120,6 +121,7 @@ class Manifest(_Strict):
     class_names: tuple[str, ...]
     defaults: dict[str, float]
     layers: dict[str, LayerEntry]
+    factors: str | None = None
     files: dict[str, FileEntry] = {}
 
 

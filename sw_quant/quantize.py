@@ -12,6 +12,7 @@ weights take the rest, W' = W d H / 128. (FPQVAR, section 3.2.)
 
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from .kvcache import CacheQuantizer
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, Study, new_manifest
 from .quantizer import quantize
 from .recipe import LAYER_KINDS, Recipe
+from .smoothing import Factors
 from .var import LinearLayer, Var, VarConfig, Vqvae
 from .var.checkpoint import LoadedModel
 from .var.config import from_dict, to_dict
@@ -87,14 +89,21 @@ def _fold_linear(state: dict[str, Tensor], key: str, slots: Mapping[int, Tensor]
     state[f"{key}.weight"], state[f"{key}.bias"] = weight, bias
 
 
-def quantize_layer(name: str, layer: LinearLayer, recipe: Recipe, d: Tensor | None) -> PackedLayer:
-    """One linear layer, transformed with the signs `d` if there are any. Raises FpqvarError naming the layer."""
+def quantize_layer(
+    name: str, layer: LinearLayer, recipe: Recipe, d: Tensor | None, factor: Tensor | None = None
+) -> PackedLayer:
+    """One linear layer, its columns multiplied by `factor` [K] and transformed with the signs `d`, if there are any.
+
+    Raises FpqvarError naming the layer.
+    """
     part = recipe.layer(name)
     weight, bias = (tensor.detach().float() for tensor in layer)
     n, k = weight.shape
     try:
         if not bool(torch.isfinite(bias).all()):
             raise FpqvarError("the bias has Inf or NaN; check the checkpoint")
+        if factor is not None:
+            weight = weight * factor
         if d is not None:
             weight = hadamard_fold_weight(weight, d)
         if part.group == "tensor":
@@ -116,21 +125,38 @@ def quantize_layer(name: str, layer: LinearLayer, recipe: Recipe, d: Tensor | No
     return PackedLayer(entry, q.pack().numpy(), q.scales.numpy(), bias.numpy())
 
 
-def quantize_model(model: LoadedModel, recipe: Recipe, source: Source, progress: Progress | None = None) -> PackedModel:
-    """Quantize a model: the same model and recipe give the same bytes.
+def quantize_model(
+    model: LoadedModel,
+    recipe: Recipe,
+    source: Source,
+    progress: Progress | None = None,
+    factors: Factors | None = None,
+) -> PackedModel:
+    """Quantize a model: the same model, recipe and factors give the same bytes.
 
-    Raises FpqvarError naming the layer whose shape or values the recipe cannot take.
+    Args:
+        model: the model.
+        recipe: formats and transforms.
+        source: what the manifest says of where the model comes from.
+        progress: told after each layer.
+        factors: smoothing factors (GALT) of mat_qkv and fc1.
+
+    Raises FpqvarError naming the layer whose shape or values the recipe cannot take, or what is wrong with the factors.
     """
     config = model.config
+    smooth: Mapping[str, Tensor] = {}
+    if factors is not None:
+        factors.check(config, model.sha256)
+        smooth = factors.layers
     chosen = layer_signs(config, recipe)
     linears = model.var.linear_layers()
     layers = {}
     for done, (name, layer) in enumerate(linears.items(), 1):
-        layers[name] = quantize_layer(name, layer, recipe, chosen.get(name))
+        layers[name] = quantize_layer(name, layer, recipe, chosen.get(name), smooth.get(name))
         if progress is not None:
             progress(done, len(linears))
     left_out = {f"blocks.{block}.{key}" for block in range(config.depth) for key in _LINEAR_KEYS}
-    state = fold_signs(model.var.state_dict(), config, chosen)
+    state = fold_signs(model.var.state_dict(), config, _input_factors(chosen, smooth))
     manifest = new_manifest(
         recipe=recipe,
         source=source,
@@ -138,6 +164,7 @@ def quantize_model(model: LoadedModel, recipe: Recipe, source: Source, progress:
         class_names=model.class_names,
         defaults=model.defaults,
         layers={name: layer.entry for name, layer in layers.items()},
+        factors=factors.notes or Path(factors.origin).name if factors is not None else None,
     )
     floats = {key: _compact(value) for key, value in state.items() if key not in left_out}
     vqvae = {key: _compact(value) for key, value in model.vqvae.state_dict().items()}
@@ -147,6 +174,13 @@ def quantize_model(model: LoadedModel, recipe: Recipe, source: Source, progress:
         {key: value.numpy() for key, value in floats.items()},
         {key: value.numpy() for key, value in vqvae.items()},
     )
+
+
+def _input_factors(chosen: Mapping[str, Tensor], smooth: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What adaLN multiplies each layer's input by: signs over smoothing factors."""
+    return {
+        name: chosen.get(name, torch.ones(())) / smooth.get(name, torch.ones(())) for name in sorted({*chosen, *smooth})
+    }
 
 
 def _compact(tensor: Tensor) -> Tensor:

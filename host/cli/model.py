@@ -76,15 +76,20 @@ def load(name: str) -> "LoadedModel":
     return load_model(name)
 
 
-def pack(loaded: "LoadedModel", name: str, recipe: "Recipe", ticks: Ticks) -> "PackedModel":
-    """Quantize a float model, with a progress bar."""
+def pack(
+    loaded: "LoadedModel", name: str, recipe: "Recipe", ticks: Ticks, factors: Path | None = None
+) -> "PackedModel":
+    """Quantize a float model, with a progress bar. `factors` is a file of `fpqvar calibrate`."""
     from sw_quant.packed import Source
     from sw_quant.quantize import quantize_model
 
     _check_ties(recipe)
+    from sw_quant.smoothing import load_factors
+
+    smooth = None if factors is None else load_factors(factors)
     with ticks.bar(f"quantize {name} by {recipe.name}", 1.0) as bar:
         return quantize_model(
-            loaded, recipe, Source(name=name, sha256=loaded.sha256), lambda done, total: bar.set(done / total)
+            loaded, recipe, Source(name=name, sha256=loaded.sha256), lambda done, total: bar.set(done / total), smooth
         )
 
 
