@@ -147,7 +147,7 @@ class Recipe(BaseModel):
     @classmethod
     def _apply_default(cls, data: Any) -> Any:
         """Merge [default] into each layer's table, and name a table or key that is not one."""
-        if not isinstance(data, dict) or "default" not in data:
+        if not isinstance(data, dict) or not {"default", "layers"} & data.keys():
             return data
         layers = data.get("layers", {})
         tables = {name: data.get(name, {}) for name in ("default", "layers", *LAYER_KINDS)}
@@ -156,7 +156,7 @@ class Recipe(BaseModel):
             if not isinstance(table, dict):
                 raise ValueError(f"[{name}] is to be a table, not {table!r}")
         rest = {key: value for key, value in data.items() if key != "default"}
-        kinds = {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS}
+        kinds = {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS if kind in data or "default" in data}
         own = {name: kinds.get(name.rpartition(".")[2], {}) | table for name, table in layers.items()}
         return rest | kinds | {"layers": own}
 

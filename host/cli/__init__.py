@@ -11,6 +11,8 @@ import typer
 
 from host import __version__
 from host.cli.bench import bench as _bench
+from host.cli.calibrate import calibrate as _calibrate
+from host.cli.calibrate import search as _search
 from host.cli.demo import demo as _demo
 from host.cli.doctor import doctor as _doctor
 from host.cli.evaluate import evaluate as _evaluate
@@ -47,7 +49,7 @@ def _options(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (_demo, _generate, _quantize, _evaluate, _twin),
+    "Use": (_demo, _generate, _quantize, _calibrate, _search, _evaluate, _twin),
     "Check": (_bench, _doctor),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -62,10 +62,10 @@ def uniforms(seeds: Sequence[int], count: int, device: torch.device | str = "cpu
     return words.double() * 2.0**-_UNIFORM_BITS
 
 
-def numpy_uniforms(seeds: Sequence[int], count: int) -> npt.NDArray[np.float64]:
-    """The same numbers by numpy."""
+def numpy_uniforms(seeds: Sequence[int], count: int, start: int = 0) -> npt.NDArray[np.float64]:
+    """The same numbers by numpy, from number `start` on."""
     seed = np.array(list(seeds), np.int64)[:, None]
-    return np.asarray(_uniforms(seed, np.arange(count)[None, :]) * 2.0**-_UNIFORM_BITS)
+    return np.asarray(_uniforms(seed, np.arange(start, start + count)[None, :]) * 2.0**-_UNIFORM_BITS)
 
 
 def _uniforms(seed: Any, index: Any) -> Any:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GALT: smoothing factors that are learnt under the transform and the quantizer (FPQVAR, section 3.3).
+
+For a layer with input x and weight W the factors minimise, over samples of all scale steps,
+
+    || Q(H d x / f) Q(W f d H / 128)^T - x W^T ||^2 / || x W^T ||^2        (without GHT: H d left out)
+
+by AdamW through the straight-through quantizer: forward it rounds, backward it is the identity. Steps are weighted
+alike, however many rows they have. The best iterate is kept, and no factors at all are among the candidates, so that
+the result is never worse than without. The layers of several blocks are learnt side by side in batched products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sw_quant._generated import GHT_BLOCK
+from sw_quant.hadamard import walsh_hadamard
+from sw_quant.quantizer import quantize
+from sw_quant.recipe import LayerRecipe
+from sw_quant.var import LinearLayer
+
+__all__ = ["Learnt", "Options", "learn", "output_error"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """AdamW's iterations and learning rate, and rows of a step used in one iteration."""
+
+    iterations: int = 200
+    rate: float = 0.01
+    rows: int = 64
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A layer's factors, float32 [K], and its relative output error before and after."""
+
+    factors: Tensor
+    before: float
+    after: float
+
+
+def _through(x: Tensor, format: str, group: int) -> Tensor:
+    """Rounded to a format and back; the gradient passes straight through."""
+    return x + (quantize(x.detach(), format, group=group).dequantize() - x.detach())
+
+
+def _outputs(x: Tensor, weight: Tensor, factors: Tensor, d: Tensor | None, part: LayerRecipe) -> Tensor:
+    """[B, rows, N] of B layers with inputs [B, rows, K], weights [B, N, K], factors [B, K] and signs [B, K]."""
+    k = x.shape[-1]
+    group = part.group if isinstance(part.group, int) else k
+    x, weight = x / factors[:, None], weight * factors[:, None]
+    if d is not None:
+        x, weight = _rotate(x * d[:, None]), _rotate(weight * d[:, None]) / GHT_BLOCK
+    return _through(x, part.activations, group) @ _through(weight, part.weights, group).transpose(1, 2)
+
+
+def _rotate(x: Tensor) -> Tensor:
+    matrix = walsh_hadamard(torch.eye(GHT_BLOCK, device=x.device, dtype=x.dtype))
+    return (x.reshape(*x.shape[:-1], -1, GHT_BLOCK) @ matrix).reshape(x.shape)
+
+
+def output_error(
+    samples: Sequence[Tensor], weight: Tensor, factors: Tensor, d: Tensor | None, part: LayerRecipe
+) -> float:
+    """Relative squared error of one layer's outputs, each step weighted alike. Samples are [rows, K] a step."""
+    errors = []
+    for x in samples:
+        wanted = x @ weight.T
+        found = _outputs(x[None], weight[None], factors[None], None if d is None else d[None], part)[0]
+        errors.append(((found - wanted).square().sum() / wanted.square().sum().clamp(min=1e-30)).item())
+    return sum(errors) / len(errors)
+
+
+def learn(
+    samples: Mapping[str, Sequence[Tensor]],
+    layers: Mapping[str, LinearLayer],
+    signs: Mapping[str, Tensor],
+    part: LayerRecipe,
+    options: Options = Options(),  # frozen
+    progress: Progress | None = None,
+) -> dict[str, Learnt]:
+    """Learn the factors of several layers of one shape side by side.
+
+    Args:
+        samples: each layer's inputs, float32 [rows, K] for each scale step.
+        layers: their weights.
+        signs: their signs d where the recipe transforms them.
+        part: formats and group; the same for all.
+        options: of the optimiser.
+        progress: told iterations done and of all.
+    """
+    names = list(samples)
+    weight = torch.stack([layers[name].weight.detach().float() for name in names])
+    d = torch.stack([signs[name].to(weight.device) for name in names]) if part.ght else None
+    log_factors = torch.zeros(weight.shape[0], weight.shape[2], device=weight.device, requires_grad=True)
+    optimizer = torch.optim.AdamW([log_factors], lr=options.rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.iterations, options.rate / 20)
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def measure(factors: Tensor) -> Tensor:
+        errors = [
+            output_error(samples[name], weight[i], factors[i], None if d is None else d[i], part)
+            for i, name in enumerate(names)
+        ]
+        return torch.tensor(errors)
+
+    best = torch.ones_like(log_factors)
+    before = least = measure(best)
+    check_every = max(1, options.iterations // 20)
+    for iteration in range(options.iterations):
+        x = torch.stack([_minibatch(samples[name], options.rows, generator) for name in names]).to(weight.device)
+        with torch.no_grad():
+            wanted = x @ weight.transpose(1, 2)
+        found = _outputs(x, weight, torch.exp(log_factors), d, part)
+        rows = wanted.square().mean(dim=(1, 2)).clamp(min=1e-30)
+        loss = ((found - wanted).square().mean(dim=(1, 2)) / rows).sum()  # the layers do not touch each other
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if (iteration + 1) % check_every == 0 or iteration + 1 == options.iterations:
+            factors = torch.exp(log_factors.detach())
+            errors = measure(factors)
+            better = errors < least
+            best[better] = factors[better.to(best.device)] if better.any() else best[better]
+            least = torch.minimum(errors, least)
+        if progress is not None:
+            progress(iteration + 1, options.iterations)
+    return {name: Learnt(best[i].cpu(), float(before[i]), float(least[i])) for i, name in enumerate(names)}
+
+
+def _minibatch(steps: Sequence[Tensor], rows: int, generator: torch.Generator) -> Tensor:
+    """The same number of rows of each step, drawn with replacement, brought to one size. [steps * rows, K]"""
+    picked = []
+    for x in steps:
+        chosen = x[torch.randint(len(x), (rows,), generator=generator).to(x.device)]
+        picked.append(chosen / chosen.square().mean().sqrt().clamp(min=1e-12))
+    return torch.cat(picked)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Captures, learnt factors and searched formats: reproducible, resumable, and never worse than what they start from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from host.cli import app, main
+from sw_quant.calibration.capture import Captures, Plan, Reservoir, capture, every_layer, open_captures
+from sw_quant.calibration.galt import Options, learn, output_error
+from sw_quant.calibration.search import recipe_text, search
+from sw_quant.errors import FpqvarError
+from sw_quant.packed import load_packed
+from sw_quant.quantize import layer_signs
+from sw_quant.recipe import LAYER_KINDS, load_recipe
+from sw_quant.smoothing import SMOOTHED, load_factors
+from tests.tiny import tiny_model
+
+MODEL = tiny_model()
+PLAN = Plan(MODEL.sha256, 12, 10, every_layer(MODEL, LAYER_KINDS), 3, seed=5)
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> Captures:
+    return capture(MODEL, PLAN, tmp_path_factory.mktemp("captures"), batch=4)
+
+
+class TestReservoir:
+    def test_keeps_all_while_there_is_room(self) -> None:
+        reservoir = Reservoir(np.zeros((8, 4), np.float16), seed=1)
+        reservoir.add(np.arange(20, dtype=np.float16).reshape(5, 4))
+        assert np.array_equal(reservoir.kept, np.arange(20).reshape(5, 4))
+
+    def test_every_row_has_the_same_chance(self) -> None:
+        kept = np.zeros(40)
+        for seed in range(2000):
+            reservoir = Reservoir(np.zeros((8, 1), np.float16), seed)
+            for start in range(0, 40, 10):
+                reservoir.add(np.arange(start, start + 10, dtype=np.float16)[:, None])
+            kept[reservoir.kept[:, 0].astype(int)] += 1
+        # 2000 trials of probability 0.2: five standard deviations are 89.
+        assert np.abs(kept - 400).max() < 90
+
+    def test_it_does_not_matter_in_how_many_parts_rows_come(self) -> None:
+        rows = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float16)
+        whole, parts = (Reservoir(np.zeros((7, 3), np.float16), seed=3) for _ in range(2))
+        whole.add(rows)
+        for part in np.split(rows, [1, 30, 31, 90]):
+            parts.add(part)
+        assert np.array_equal(whole.kept, parts.kept)
+
+
+def test_captures_hold_what_came_by(captures: Captures) -> None:
+    assert captures.seen["0.fc2"] == [2 * 12 * size**2 for size in (1, 2, 3)]
+    for name in PLAN.layers:
+        k = MODEL.var.linear_layers()[name].weight.shape[1]
+        assert [tuple(x.shape) for x in captures.layer(name)] == [(10, k)] * 3
+
+
+def test_an_interrupted_capture_goes_on(captures: Captures, tmp_path: Path) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        capture(MODEL, PLAN, tmp_path, batch=4, progress=stop)
+    assert MODEL.var.linear is None  # the model is left as it was
+    with pytest.raises(FpqvarError, match="8 of 12 images captured; go on with the same"):
+        open_captures(tmp_path)
+    drawn: list[int] = []
+    again = capture(MODEL, PLAN, tmp_path, batch=4, progress=lambda done, _: drawn.append(done))
+    assert drawn == [12]
+    for name in PLAN.layers:
+        assert all(torch.equal(a, b) for a, b in zip(again.layer(name), captures.layer(name), strict=True))
+
+
+def test_captures_that_do_not_fit(captures: Captures, tmp_path: Path) -> None:
+    with pytest.raises(FpqvarError, match=r"captured from another model .*into another folder"):
+        open_captures(captures.folder, "1" * 64)
+    with pytest.raises(FpqvarError, match="captures with another images, rows; choose another folder"):
+        capture(MODEL, replace(PLAN, images=3, rows=4), captures.folder)
+    with pytest.raises(FpqvarError, match=r"meta\.json is missing"):
+        open_captures(tmp_path)
+    (tmp_path / "meta.json").write_text("{}")
+    with pytest.raises(FpqvarError, match=r"meta\.json: no captures of this version"):
+        open_captures(tmp_path)
+
+
+@pytest.mark.parametrize("recipe", ["fpqvar-fp4", "fp6-rtn"])
+def test_learnt_factors_are_no_worse_and_the_same_again(captures: Captures, recipe: str) -> None:
+    chosen = load_recipe(recipe)
+    linears, signs = MODEL.var.linear_layers(), layer_signs(MODEL.config, chosen)
+    samples = {name: captures.layer(name) for name in PLAN.layers if name.endswith("fc1")}
+    # An outlier channel, which smoothing is for.
+    samples = {name: [x * (1 + 30 * (torch.arange(128) == 7)) for x in steps] for name, steps in samples.items()}
+    ticks: list[int] = []
+    options = Options(iterations=40, rate=0.05, rows=8)
+    found = learn(samples, linears, signs, chosen.fc1, options, lambda done, _: ticks.append(done))
+    again = learn(samples, linears, signs, chosen.fc1, options)
+    assert ticks == list(range(1, 41))
+    for name, item in found.items():
+        assert item.after <= item.before
+        assert torch.equal(item.factors, again[name].factors)
+        weight, d = linears[name].weight, signs.get(name)
+        assert output_error(samples[name], weight, item.factors, d, chosen.fc1) == pytest.approx(item.after, rel=1e-4)
+    assert sum(item.after for item in found.values()) < 0.97 * sum(item.before for item in found.values())
+
+
+def test_searched_formats(captures: Captures, tmp_path: Path) -> None:
+    recipe = load_recipe("fp4-rtn")
+    found = search(MODEL, recipe, captures, ["e2m1", "e3m0"], ["e2m1", "e1m2", "dual4"])
+    assert found.keys() == set(PLAN.layers)
+    assert all(item.error <= item.before for item in found.values())
+    path = tmp_path / "mixed.toml"
+    path.write_text(recipe_text(recipe, found, "mixed"))
+    mixed = load_recipe(str(path))
+    for name, item in found.items():
+        assert mixed.layer(name) == item.part
+
+
+def _run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return str(done.output)
+
+
+def test_from_the_command_line(tmp_path: Path) -> None:
+    out = tmp_path / "galt"
+    small = ("--images", "4", "--rows", "8", "--iterations", "4", "--blocks", "3")
+    _run("calibrate", "fmnist", *small, "--out", str(out))
+    factors = load_factors(out / "factors.safetensors")
+    assert len(factors.layers) == 6 * len(SMOOTHED)
+    report = json.loads((out / "report.json").read_text())
+    assert len(report["errors"]) == 12
+    assert not (out / "partial.safetensors").exists()
+    packed = tmp_path / "packed"
+    _run("quantize", "fmnist", "--factors", str(out / "factors.safetensors"), "--out", str(packed))
+    assert "GALT for fpqvar-fp4" in str(load_packed(packed).manifest.factors)
+
+    mixed = tmp_path / "mixed.toml"
+    text = _run("search", "fmnist", "--images", "2", "--rows", "8", "--weights", "e2m1", "--out", str(mixed))
+    assert "of 24 layers changed" in text
+    assert load_recipe(str(mixed)).name == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["calibrate", "fmnist", "--recipe", "litevar-int4"], "factors are learnt for the contract's quantizer"),
+        (["calibrate", "fmnist", "--recipe", "nothing"], "unknown recipe 'nothing'"),
+        (["search", "fmnist", "--weights", "dual4"], "--weights: 'dual4' is no format for them"),
+        (["search", "fmnist", "--activations", "fp9"], "--activations: 'fp9' is no format"),
+        (["search", "fmnist"], "a recipe is a .toml file"),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["fpqvar", *arguments, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
