@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import kernels
 from ._generated import K_MULTIPLE
 from .codes import Ties, largest_place, place_codes
 from .errors import FpqvarError, UsageError
@@ -26,6 +27,8 @@ from .fp16 import to_fp16
 from .qtensor import QTensor
 
 Granularity = Literal["group", "row", "tensor"]
+
+_NOT_FINITE = "cannot quantize Inf or NaN; look for the overflow that made it, or for a damaged checkpoint"
 
 # Elements that are worked on at a time: on the CPU they stay in the cache, elsewhere temporaries stay bearable.
 _BLOCK_ELEMENTS = 1 << 18
@@ -64,6 +67,8 @@ def quantize(
         raise UsageError(f"unknown tie rule '{ties}'; the rules are even, paper")
     if x.dtype not in (torch.float16, torch.float32):
         raise UsageError(f"quantize takes float16 or float32, not {x.dtype}; convert the tensor first")
+    if ties == "even" and granularity != "tensor" and kernels.available(x) and size <= kernels.MAX_GROUP:
+        return _fused(x.contiguous(), chosen, size)
     rows, groups, width = x.reshape(-1, k).contiguous(), -(-k // size), min(size, k)
     codes = torch.empty(rows.shape, dtype=torch.uint8, device=x.device)
     scales = torch.empty((rows.shape[0], groups, len(terms(chosen))), dtype=torch.float16, device=x.device)
@@ -78,6 +83,18 @@ def quantize(
         codes[part] = _codes(grouped, scales[part], chosen, ties).view(-1, groups * width)[:, :k]
     shape = (*x.shape[:-1], groups, *((2,) if chosen.kind == "dual" else ()))
     return QTensor(codes.view(x.shape), scales.view(shape), chosen, size)
+
+
+def _fused(x: Tensor, format: Format, size: int) -> QTensor:
+    """`quantize` in one kernel on a GPU: the same bits."""
+    from .kernels.quantize import fused_quantize
+
+    flag = torch.zeros(1, dtype=torch.int32, device=x.device)
+    result = fused_quantize(x, format, size, flag=flag, codes=True, scales=True)
+    if bool(flag):
+        raise FpqvarError(_NOT_FINITE)
+    scales = result.scales if format.kind == "dual" else result.scales[..., 0]
+    return QTensor(result.codes, scales, format, size)
 
 
 def _group_size(format: Format, k: int, group: int | None, granularity: str) -> int:
@@ -98,9 +115,11 @@ def _group_size(format: Format, k: int, group: int | None, granularity: str) -> 
 def _absmax(x: Tensor, format: Format) -> Tensor:
     """float32 [..., terms]: largest magnitude along the last dimension, per sign for a dual format."""
     extremes = [x.amax(dim=-1), -x.amin(dim=-1)]
-    absmax = torch.stack(extremes if format.kind == "dual" else [torch.maximum(*extremes)], dim=-1).clamp_(min=0)
+    absmax = (
+        torch.stack(extremes if format.kind == "dual" else [torch.maximum(*extremes)], dim=-1).clamp_(min=0).abs_()
+    )  # abs: no -0
     if not bool(torch.isfinite(absmax).all()):
-        raise FpqvarError("cannot quantize Inf or NaN; look for the overflow that made it, or for a damaged checkpoint")
+        raise FpqvarError(_NOT_FINITE)
     return absmax
 
 
