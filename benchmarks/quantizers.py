@@ -24,8 +24,8 @@ from sw_quant.hadamard import ght
 from sw_quant.kernels.quantize import fused_quantize
 from sw_quant.quantizer import quantize
 
-# Milliseconds of the CUDA extension that FPQVAR publishes, on the same shape and an H100 80GB HBM3: measured earlier, not
-# by this script. Its code is not part of this project.
+# Milliseconds of the CUDA extension that FPQVAR publishes, on the same shape and an H100 80GB HBM3: measured earlier,
+# not by this script. Its code is not part of this project.
 PUBLISHED = {"e2m1": 0.478, "dual4": 1.210, "e2m3": 0.583}
 
 CASES = [  # label, format, group, transformed
