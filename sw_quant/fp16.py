@@ -11,6 +11,8 @@ MAX_FP16 = 65504.0
 OVERFLOW_FROM = 65520.0
 
 _EXPONENT_MASK = 0x7C00
+_MAX_FP16_BITS = 0x7BFF
+_SIGN = -0x8000
 
 
 def to_fp16(x: Tensor) -> Tensor:
@@ -33,7 +35,9 @@ def overflows(x: Tensor) -> bool:
 
 def replace_nonfinite(x: Tensor) -> tuple[Tensor, bool]:
     """Replace every Inf and NaN of float16 `x` by ±65504, after its sign bit, and say whether there was one."""
-    special = (x.view(torch.int16) & _EXPONENT_MASK) == _EXPONENT_MASK
+    bits = x.view(torch.int16)
+    special = (bits & _EXPONENT_MASK) == _EXPONENT_MASK
     if not bool(special.any()):
         return x, False
-    return torch.where(special, torch.full_like(x, MAX_FP16).copysign(x), x), True
+    # By its bits: a GPU's arithmetic, copysign too, drops the sign of NaN.
+    return torch.where(special, bits & _SIGN | _MAX_FP16_BITS, bits).view(torch.float16), True

@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,50 @@ __all__ = ["FusedResult", "fused_quantize"]
 
 _ELEMENTS = 4096
 _ELEMENTS_A_WARP = 1024
+_TRANSFORM_ELEMENTS = 8192
+_TRANSFORM_ELEMENTS_A_WARP = 2048
+
+
+@dataclass(frozen=True)
+class FormatConstants:
+    """A format as the kernel takes it. The names with `negative_` hold for elements with the sign bit set.
+
+    Attributes:
+        by_comparison: thresholds are compared one by one.
+        offset: `negative_offset` of the format.
+        largest: the largest magnitude in units.
+        reciprocal: single precision's 1 / fmax.
+        mantissa: bits of the mantissa where magnitudes get sparser, 23 where they do not.
+    """
+
+    dual: bool
+    integer: bool
+    by_comparison: bool
+    bits: int
+    offset: int
+    largest: float
+    negative_largest: float
+    unit: float
+    negative_unit: float
+    reciprocal: float
+    negative_reciprocal: float
+    mantissa: int
+    negative_mantissa: int
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the kernel writes; whether elements are halves; whether multiply-adds round once.
+
+    They do on a GPU, but not in Triton's interpreter: the kernel divides there.
+    """
+
+    fake: bool
+    units: bool
+    codes: bool
+    scales: bool
+    half: bool
+    fused: bool
 
 
 @dataclass(frozen=True)
@@ -71,7 +114,8 @@ def fused_quantize(
     groups = -(-k // group)
     rows = x.numel() // k
     lanes, parts = (GHT_BLOCK, _power_of_two(group // GHT_BLOCK)) if ght else (_power_of_two(group), 1)
-    block = max(1, _ELEMENTS // (lanes * parts), 16 // parts if ght else 1)
+    elements = _TRANSFORM_ELEMENTS if ght else _ELEMENTS
+    block = max(1, elements // (lanes * parts))
     result = FusedResult(
         x.new_empty(x.shape if fake else 0),
         x.new_empty(x.shape if units else 0, dtype=torch.int8),
@@ -97,15 +141,10 @@ def fused_quantize(
         PARTS=parts,
         BLOCK=block,
         RAGGED=k % group != 0 or group != lanes * parts,
-        HALF=x.dtype == torch.float16,
         TRANSFORMED=ght,
-        **_constants(chosen),
-        FAKE=fake,
-        UNITS=units,
-        CODES=codes,
-        SCALES=scales,
-        FUSED=x.is_cuda,
-        num_warps=min(16, max(4, lanes * parts * block // _ELEMENTS_A_WARP)),
+        F=_constants(chosen),
+        WRITE=Outputs(fake, units, codes, scales, half=x.dtype == torch.float16, fused=x.is_cuda),
+        num_warps=min(16, max(4, lanes * parts * block // (_TRANSFORM_ELEMENTS_A_WARP if ght else _ELEMENTS_A_WARP))),
     )
     return result
 
@@ -126,36 +165,40 @@ def _check(x: Tensor, format: Format, group: int, ght: bool, units: bool) -> Non
 
 
 @cache
-def _constants(format: Format) -> dict[str, Any]:
+def _constants(format: Format) -> FormatConstants:
     positive, negative = format.positive, format.negative
-    return {
-        "DUAL": format.kind == "dual",
-        "BITS": format.bits,
-        "INTEGER": format.kind == "integer",
-        "BY_COMPARISON": format.name == "e3m0",
-        "OFFSET": format.negative_offset,
-        **_table(positive, ""),
-        **_table(negative, "NEGATIVE_"),
-    }
+    return FormatConstants(
+        dual=format.kind == "dual",
+        integer=format.kind == "integer",
+        by_comparison=format.name == "e3m0",
+        bits=format.bits,
+        offset=format.negative_offset,
+        largest=float(positive.magnitudes[-1]),
+        negative_largest=float(negative.magnitudes[-1]),
+        unit=2.0**positive.unit_log2,
+        negative_unit=2.0**negative.unit_log2,
+        reciprocal=_single(positive.fmax_reciprocal_bits),
+        negative_reciprocal=_single(negative.fmax_reciprocal_bits),
+        mantissa=_mantissa(positive),
+        negative_mantissa=_mantissa(negative),
+    )
 
 
-def _table(table: MagnitudeTable, prefix: str) -> dict[str, Any]:
-    reciprocal = torch.tensor(table.fmax_reciprocal_bits, dtype=torch.int32).view(torch.float32)
-    steps = [above - below for below, above in zip(table.magnitudes, table.magnitudes[1:], strict=False)]
-    # Magnitudes 0 to 2^(m + 1) are one unit apart where the mantissa has m bits.
-    dense = steps.index(2) if 2 in steps else None
-    return {
-        f"{prefix}LARGEST": float(table.magnitudes[-1]),
-        f"{prefix}UNIT": 2.0**table.unit_log2,
-        f"{prefix}RECIPROCAL": float(reciprocal),
-        f"{prefix}MANTISSA": 23 if dense is None else dense.bit_length() - 2,
-    }
+def _single(bits: int) -> float:
+    return float(torch.tensor(bits, dtype=torch.int32).view(torch.float32))
+
+
+def _mantissa(table: MagnitudeTable) -> int:
+    """Bits of the mantissa: with m of them magnitudes are one unit apart up to 2^(m + 1). 23 if they are throughout."""
+    dense = [magnitude for index, magnitude in enumerate(table.magnitudes) if magnitude == index]
+    return 23 if len(dense) == len(table.magnitudes) else len(dense).bit_length() - 2
 
 
 @cache
 def _hadamard(device: torch.device) -> Tensor:
-    """float16 [128, 128]: the transform's matrix, symmetric."""
-    return walsh_hadamard(torch.eye(GHT_BLOCK, device=device)).half()
+    """float16 [64, 64]: the matrix of half the transform, symmetric."""
+    half = GHT_BLOCK // 2
+    return walsh_hadamard(torch.eye(GHT_BLOCK, device=device)).half()[:half, :half].contiguous()
 
 
 def _power_of_two(n: int) -> int:
