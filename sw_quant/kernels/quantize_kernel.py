@@ -24,7 +24,7 @@ import triton.language as tl
 @triton.jit
 def _values(bits, HALF: tl.constexpr):
     """float32 from the bits of a half or single, int32."""
-    if HALF:
+    if HALF:  # noqa: SIM108 - the types differ
         x = bits.to(tl.int16).to(tl.float16, bitcast=True).to(tl.float32)
     else:
         x = bits.to(tl.float32, bitcast=True)
@@ -35,7 +35,7 @@ def _values(bits, HALF: tl.constexpr):
 def _load(x_ptr, at, inside, HALF: tl.constexpr):
     """The bits of elements, int32, sign-extended: GPU arithmetic would drop the sign of NaN."""
     x = tl.load(x_ptr + at, mask=inside, other=0.0)
-    if HALF:
+    if HALF:  # noqa: SIM108 - the types differ
         bits = x.to(tl.int16, bitcast=True).to(tl.int32)
     else:
         bits = x.to(tl.int32, bitcast=True)
