@@ -196,9 +196,9 @@ def capture(
 
 def _store(path: Path, shape: tuple[int, int, int], there: bool) -> np.memmap[Any, np.dtype[np.float16]]:
     if there and path.is_file():
-        store = np.lib.format.open_memmap(path, mode="r+")
+        store = np.lib.format.open_memmap(path, mode="r+")  # type: ignore[no-untyped-call]
         if store.shape == shape and store.dtype == np.float16:
-            return store  # type: ignore[no-any-return,no-untyped-call]
+            return store  # type: ignore[no-any-return]
         raise FpqvarError(f"{path}: {store.dtype} {list(store.shape)}, not float16 {list(shape)}; remove the folder")
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-any-return,no-untyped-call]
 
