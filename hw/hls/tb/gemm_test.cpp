@@ -5,7 +5,7 @@
 #include "machine.hpp"
 
 namespace csim {
-fpq::Registers FPQ_RUN(std::uint64_t*, std::uint64_t, std::uint64_t, std::uint32_t);
+fpq::Registers FPQ_RUN(std::uint64_t*, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t);
 }
 
 namespace {

@@ -27,9 +27,9 @@ struct Shape {
   Data data = Data::kNormal;
 };
 
-// Runs a list on a memory of so many 64-bit words: csim/instance.cpp, compiled for a build.
-using Run = fpq::Registers (*)(std::uint64_t* memory, std::uint64_t words, std::uint64_t list_address,
-                               std::uint32_t count);
+// Runs a list on a memory of so many 64-bit words from word `first` on: csim/instance.cpp, compiled for a build.
+using Run = fpq::Registers (*)(std::uint64_t* memory, std::uint64_t first, std::uint64_t words,
+                               std::uint64_t list_address, std::uint32_t count);
 
 // A memory, and a list of commands at address 0.
 template <class B>
@@ -86,7 +86,7 @@ class Machine {
   fpq::Registers run(Run engine, std::uint32_t count, std::uint64_t list = 0) {
     std::vector<std::uint64_t> words(bytes.size() / 8);
     std::memcpy(words.data(), bytes.data(), bytes.size());
-    const fpq::Registers registers = engine(words.data(), words.size(), list, count);
+    const fpq::Registers registers = engine(words.data(), 0, words.size(), list, count);
     std::memcpy(bytes.data(), words.data(), bytes.size());
     return registers;
   }

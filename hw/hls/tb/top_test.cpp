@@ -7,7 +7,8 @@
 
 namespace csim {
 
-fpq::Registers FPQ_RUN(std::uint64_t* memory, std::uint64_t, std::uint64_t list_address, std::uint32_t count) {
+fpq::Registers FPQ_RUN(std::uint64_t* memory, std::uint64_t, std::uint64_t, std::uint64_t list_address,
+                       std::uint32_t count) {
   fpq::Registers r;
   fpq_accel(memory, memory, memory, list_address, count, &r.identity, &r.geometry, &r.act_depth, &r.status,
             &r.error_index, &r.flags, &r.overflow_index, &r.nonfinite_index, &r.busy_cycles, &r.compute_cycles,
