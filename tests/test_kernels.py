@@ -13,12 +13,14 @@ if not CUDA:
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported
 pytest.importorskip("triton", reason="needs Triton, which runs on Linux")
 
+from sw_quant import kernels
 from sw_quant.errors import UsageError
 from sw_quant.fake import fake_quantize
 from sw_quant.formats import get, terms
 from sw_quant.fp16 import replace_nonfinite, to_fp16
 from sw_quant.hadamard import ght as hadamard_transform
 from sw_quant.kernels.quantize import FusedResult, fused_quantize
+from sw_quant.kernels.transformer import attention_inputs, modulated_norm
 from sw_quant.qtensor import QTensor
 from sw_quant.quantizer import quantize
 
@@ -130,6 +132,48 @@ def test_fake_quantize(name: str, group: int | None, ght: bool) -> None:
     assert torch.equal(torch_values.view(torch.int16), reference(x, name, group or 256, ght)[1].view(torch.int16))
     assert [int(flag) for flag in flags] == [1, 1]
     assert fake_quantize(x.to(DEVICE).nan_to_num(0).float(), name, group).dtype == torch.float32
+
+
+def by_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the kernels from here on, also on the CPU (in the interpreter)."""
+    monkeypatch.setattr(kernels, "available", lambda _: True)
+
+
+def test_between_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block's parts by kernels and by torch: near in single precision; cached values bit by bit, or nearly all."""
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(4, 6, 192, generator=generator)
+    h = torch.randn(24, 192, generator=generator).half()
+    six = torch.randn(4, 6, 192, generator=generator).half()
+    on_gpu, gpu_six = x.clone().to(DEVICE), six.to(DEVICE)
+    expected = modulated_norm(x, h, six[:, 0], six[:, 2], six[:, 4], 1e-6)
+    first = modulated_norm(x.clone(), None, None, six[:, 2], six[:, 4], 1e-6)
+    qkv = torch.randn(4, 6, 3 * 192, generator=generator).half()
+    scale = torch.tensor([1.0, 2.0, 30.0])
+    flag = torch.zeros(1, dtype=torch.int32)
+    formats = (None, "e2m3", "e2m1", "dual4")
+    caches = [(torch.zeros(4, 3, 10, 64).half(), torch.zeros(4, 3, 10, 64).half()) for _ in formats]
+    queries = [attention_inputs(qkv, scale, *cache, 3, name, flag) for name, cache in zip(formats, caches, strict=True)]
+    by_kernels(monkeypatch)
+    found = modulated_norm(on_gpu, h.to(DEVICE), gpu_six[:, 0], gpu_six[:, 2], gpu_six[:, 4], 1e-6)
+    assert torch.allclose(on_gpu.cpu(), x, atol=1e-5)
+    assert torch.allclose(found.cpu().float(), expected.float(), atol=1e-2)
+    found = modulated_norm(on_gpu, None, None, gpu_six[:, 2], gpu_six[:, 4], 1e-6)
+    assert torch.allclose(found.cpu().float(), first.float(), atol=1e-2)
+    for name, cache, query in zip(formats, caches, queries, strict=True):
+        gpu_cache = (torch.zeros_like(cache[0], device=DEVICE), torch.zeros_like(cache[1], device=DEVICE))
+        gpu_flag = torch.zeros(1, dtype=torch.int32, device=DEVICE)
+        found = attention_inputs(qkv.to(DEVICE), scale.to(DEVICE), *gpu_cache, 3, name, gpu_flag)
+        assert torch.allclose(found.cpu().float(), query.float(), atol=2e-2)
+        assert torch.equal(gpu_cache[1].cpu(), cache[1])
+        keys = gpu_cache[0].cpu()
+        # A norm's last bit may move an element over a threshold, or over a half's.
+        assert (keys != cache[0]).float().mean() < 0.02
+        assert torch.allclose(keys, cache[0], atol=0.2)
+        assert int(gpu_flag) == 0
+    qkv[2, 3, 5], qkv[3, 1, 400] = torch.inf, torch.nan
+    attention_inputs(qkv.to(DEVICE), scale.to(DEVICE), *gpu_cache, 3, "e2m3", gpu_flag)
+    assert int(gpu_flag) == 1
 
 
 def test_refusals() -> None:

@@ -142,7 +142,7 @@ def fused_quantize(
         BLOCK=block,
         RAGGED=k % group != 0 or group != lanes * parts,
         TRANSFORMED=ght,
-        F=_constants(chosen),
+        F=constants(chosen),
         WRITE=Outputs(fake, units, codes, scales, half=x.dtype == torch.float16, fused=x.is_cuda),
         num_warps=min(16, max(4, lanes * parts * block // (_TRANSFORM_ELEMENTS_A_WARP if ght else _ELEMENTS_A_WARP))),
     )
@@ -165,7 +165,7 @@ def _check(x: Tensor, format: Format, group: int, ght: bool, units: bool) -> Non
 
 
 @cache
-def _constants(format: Format) -> FormatConstants:
+def constants(format: Format) -> FormatConstants:
     positive, negative = format.positive, format.negative
     return FormatConstants(
         dual=format.kind == "dual",
