@@ -34,6 +34,26 @@ demo: $(VENV)/installed ## Draw the ten classes in float, FP6 and FP4 into out/d
 bench: $(VENV)/installed ## Speed of the golden model and the C-simulated engine on VAR-d16's layers
 	$(BIN)/fpqvar bench
 
+##@ Hardware
+BOARD  ?=
+FORMAT ?= fp4
+CORE   ?= rtl
+CLOCK  ?=
+SYNTH   = $(BIN)/python -m hw.synth
+SYNTH_OPTIONS = $(if $(CLOCK),--clock $(CLOCK)) $(if $(HOURS),--hours $(HOURS))
+
+.PHONY: synth
+synth: $(VENV)/installed ## Bitstream for BOARD=… FORMAT=… CORE=… by Vivado (CLOCK=, HOURS=, ALLOW_TIMING=1)
+	$(SYNTH) build '$(BOARD)' $(FORMAT) $(CORE) --jobs $(JOBS) $(SYNTH_OPTIONS) $(if $(ALLOW_TIMING),--allow-timing)
+
+.PHONY: hls-csim
+hls-csim: $(VENV)/installed ## The HLS core's bench in Vitis HLS, as C; BOARD=… FORMAT=…
+	$(SYNTH) simulate '$(BOARD)' $(FORMAT) csim $(SYNTH_OPTIONS)
+
+.PHONY: hls-cosim
+hls-cosim: $(VENV)/installed ## The same in the RTL that Vitis HLS made of it (hours)
+	$(SYNTH) simulate '$(BOARD)' $(FORMAT) cosim $(SYNTH_OPTIONS)
+
 ##@ Check
 .PHONY: test
 test: $(VENV)/installed $(VENV)/test csim ## The C-simulation bench and all quick tests (30 minutes at most on 2 cores)

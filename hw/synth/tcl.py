@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from host._generated import REGISTERS
+from host.registers import register_words
 from hw.synth.config import ROOT, Job
-from hw.synth.registers import register_words
 from hw.synth.sources import Sources
 from hw.synth.wrapper import TOP
 from sw_quant.errors import FpqvarError
@@ -60,7 +61,8 @@ def job_text(job: Job, layout: Layout, sources: Sources | None, jobs: int) -> st
             word.doc,
             [[name, part.lsb, part.bits] for name, part in word.fields.items()],
         ]
-        for word in register_words()
+        for register in REGISTERS.values()
+        for word in register_words(register)
     ]
     values: dict[str, object] = {
         "name": job.name,

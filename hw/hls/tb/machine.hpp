@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,12 @@ class Machine {
   }
 
   fpq::Registers run(Run engine, std::uint32_t count, std::uint64_t list = 0) {
+#ifdef FPQ_COSIM
+    std::vector<std::uint64_t> words(FPQ_PORT_DEPTH);  // all that the simulator copies has to be there
+    if (bytes.size() > words.size() * 8) throw std::length_error("raise FPQ_PORT_DEPTH");
+#else
     std::vector<std::uint64_t> words(bytes.size() / 8);
+#endif
     std::memcpy(words.data(), bytes.data(), bytes.size());
     const fpq::Registers registers = engine(words.data(), 0, words.size(), list, count);
     std::memcpy(bytes.data(), words.data(), bytes.size());

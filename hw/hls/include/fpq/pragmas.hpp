@@ -10,9 +10,12 @@
 #define FPQ_PRAGMA(...)
 #endif
 
-// Ports of the top function.
+// Ports of the top function. FPQ_PORT_DEPTH is how many words a co-simulation copies of the memory behind each.
+#ifndef FPQ_PORT_DEPTH
+#define FPQ_PORT_DEPTH 131072
+#endif
 #define FPQ_MEMORY_PORT(name, bits) \
-  FPQ_PRAGMA(interface m_axi port = name bundle = name offset = off max_widen_bitwidth = bits)
+  FPQ_PRAGMA(interface m_axi port = name bundle = name offset = off depth = FPQ_PORT_DEPTH max_widen_bitwidth = bits)
 #define FPQ_REGISTER(name, where) FPQ_PRAGMA(interface s_axilite port = name bundle = control offset = where)
 #define FPQ_CONTROL_PORT FPQ_PRAGMA(interface s_axilite port = return bundle = control)
 
