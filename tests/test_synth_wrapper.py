@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from host._generated import BOARDS, REGISTERS, Core
+from host._generated import BOARDS, Core
 from hw.synth.config import ROOT, Job, make_job
-from hw.synth.registers import register_words
 from hw.synth.sources import RTL, lay_out
 from hw.synth.wrapper import TOP, interfaces, verilog
 from sw_quant.errors import FpqvarError, UsageError
@@ -105,16 +104,6 @@ def test_the_device_chooses_the_primitives(tmp_path: Path, board: str, macro: st
         f"{TOP}.v",
         *(path.name for path in RTL.glob("*.sv*")),
     }
-
-
-def test_register_words_cover_the_map() -> None:
-    words = {word.name: word for word in register_words()}
-    assert words["CTRL"].offset == 0
-    assert words["CTRL"].fields["AP_START"].lsb == 0
-    assert (words["list_address_1"].offset, words["list_address_2"].offset) == (0x10, 0x14)
-    assert words["identity"].access == "read-only"
-    assert len({word.offset for word in words.values()}) == len(words)
-    assert sum(register.bits for register in REGISTERS.values()) == 32 * len(words)
 
 
 @pytest.mark.parametrize(
