@@ -16,6 +16,7 @@ from host.cli.calibrate import search as _search
 from host.cli.demo import demo as _demo
 from host.cli.doctor import doctor as _doctor
 from host.cli.evaluate import evaluate as _evaluate
+from host.cli.export import export as _export
 from host.cli.generate import generate as _generate
 from host.cli.quantize import quantize as _quantize
 from host.cli.twin import twin as _twin
@@ -49,7 +50,7 @@ def _options(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (_demo, _generate, _quantize, _calibrate, _search, _evaluate, _twin),
+    "Use": (_demo, _generate, _quantize, _calibrate, _search, _export, _evaluate, _twin),
     "Check": (_bench, _doctor),
 }
 for _panel, _commands in _COMMANDS.items():
