@@ -74,6 +74,10 @@ csim: $(VENV)/build ## The engine's own C++ bench, with the address and undefine
 sim: $(VENV)/installed $(VENV)/sim ## cocotb benches of the RTL, with coverage (10 minutes on 2 cores); needs Icarus Verilog
 	$(BIN)/python -m sim --jobs $(JOBS) --seed $(SEED)
 
+.PHONY: estimate
+estimate: $(VENV)/installed $(VENV)/estimate ## What the RTL costs by open synthesis: LUTs per MAC, depth, what fits each board
+	$(BIN)/python -m hw.estimate --jobs $(JOBS)
+
 .PHONY: lint
 lint: $(VENV)/installed $(VENV)/test $(VENV)/lint $(VENV)/sim check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check
@@ -111,7 +115,7 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run $(VENV)/test $(VENV)/lint $(VENV)/sim: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
+$(VENV)/run $(VENV)/test $(VENV)/lint $(VENV)/sim $(VENV)/estimate: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
 	$(PIP) -r $<
 	@touch $@
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import networkx
 
+from .depth import depth, is_lut
+
 __all__ = ["Count", "Netlist"]
 
 SITES = {
     "LUT6_2": 1, "RAM32M16": 8, "RAM64M8": 8, "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2, "RAM32X1S": 1,
     "RAM64X1S": 1, "RAM128X1D": 4, "RAM256X1D": 8, "SRLC32E": 1,
 }  # fmt: skip
-FREE = ("MUXF", "GND", "VCC", "BUFG", "INV")
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,6 @@ class Count:
     uram: int
     levels: int  # LUTs one after the other between registers
     chains: int  # carry chains one after the other between registers
-
-
-def _is_lut(kind: str) -> bool:
-    return kind in {"LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"}
 
 
 class Netlist:
@@ -87,7 +84,7 @@ class Netlist:
         """Add everything up."""
         kinds = Counter(cell["type"] for cell in self.cells.values())
         wires, bound, carry = self._carries()
-        luts = {name: self.inputs(name) for name, cell in self.cells.items() if _is_lut(cell["type"])}
+        luts = {name: self.inputs(name) for name, cell in self.cells.items() if is_lut(cell["type"])}
         free = {name: nets for name, nets in luts.items() if name not in bound and len(nets) <= 5}
         alone = len([name for name in luts if name not in bound and name not in free])
         pairs, left = _pair(free)
@@ -96,7 +93,7 @@ class Netlist:
         strict = (
             kinds["LUT6_2"] + memory + kinds["SRL16E"] + wires + len(set(bound.values())) + alone + len(free) - pairs
         )
-        levels, chains = self._depth()
+        ways = depth(self.module)
         return Count(
             sites=strict - _pair_rest(left) - (kinds["SRL16E"] - shifts),
             strict=strict,
@@ -106,8 +103,8 @@ class Netlist:
             ram_sites=memory + shifts,
             bram=sum(number * (2 if "36" in kind else 1) for kind, number in kinds.items() if kind.startswith("RAMB")),
             uram=sum(number for kind, number in kinds.items() if kind.startswith("URAM")),
-            levels=levels,
-            chains=chains,
+            levels=ways.levels,
+            chains=ways.chains,
         )
 
     def _shift_registers(self) -> int:
@@ -139,41 +136,14 @@ class Netlist:
                     wires += 1
                 elif self.cells[select]["type"] == "LUT6_2":
                     continue
-                elif not _is_lut(self.cells[select]["type"]):
+                elif not is_lut(self.cells[select]["type"]):
                     wires += 1
                 else:
                     bound[select] = carry
-                    pairable = data is not None and data not in bound and _is_lut(self.cells[data]["type"])
+                    pairable = data is not None and data not in bound and is_lut(self.cells[data]["type"])
                     if pairable and data and len(self.inputs(select) | self.inputs(data)) <= 5:
                         bound[data] = carry
         return wires, bound, carry
-
-    def _depth(self) -> tuple[int, int]:
-        """The most LUTs, and the most carry chains, on a way from register to register."""
-        graph = networkx.DiGraph()
-        for name, _, bit in self._pins("input"):
-            if bit in self.drivers and self._combinational(self.drivers[bit]) and self._combinational(name):
-                graph.add_edge(self.drivers[bit], name)
-        graph.add_nodes_from(name for name in self.cells if self._combinational(name))
-        luts, chains = dict[str, int](), dict[str, int]()
-        for name in networkx.topological_sort(graph):
-            kind = self.cells[name]["type"]
-            before = list(graph.predecessors(name))
-            weight = 0 if kind.startswith(("CARRY", "MUXF", "INV")) else 1
-            luts[name] = weight + max((luts[other] for other in before), default=0)
-            chains[name] = max(
-                (
-                    chains[other] + (kind.startswith("CARRY") and not self.cells[other]["type"].startswith("CARRY"))
-                    for other in before
-                ),
-                default=int(kind.startswith("CARRY")),
-            )
-        return max(luts.values(), default=0), max(chains.values(), default=0)
-
-    def _combinational(self, name: str) -> bool:
-        return _is_lut(kind := self.cells[name]["type"]) or kind.startswith(
-            ("CARRY", "MUXF", "LUT6_2", "RAM32", "RAM64")
-        )
 
 
 def _pair(luts: Mapping[str, frozenset[int]]) -> tuple[int, list[int]]:

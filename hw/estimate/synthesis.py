@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthesizes one module with Yosys (pyosys, with its slang front end) for a device family, in a process of its own."""
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from sw_quant.errors import FpqvarError
 
-__all__ = ["DEVICES", "Design", "Device", "synthesize"]
+__all__ = ["DEVICES", "MODELS", "PEERS", "RTL", "Design", "Device", "children", "digest", "overridable", "synthesize"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RTL = ROOT / "hw" / "rtl"
 MODELS = ROOT / "sim" / "models"
-PACKAGES = ("fpq_pkg.sv", "fpq_bank_pkg.sv", "fpq_prologue_pkg.sv", "fpq_core_pkg.sv")
-TIME_LIMIT = 1800  # seconds
+PEERS = Path(__file__).parent / "peers"
+TIME_LIMIT = 2400  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,77 @@ DEVICES = {
 
 @dataclass(frozen=True)
 class Design:
-    """A module to synthesize: parameters, and sources beyond hw/rtl. `plain` leaves DSP inference to Yosys."""
+    """A module to synthesize.
+
+    sources: files beyond hw/rtl, one module each, named as it. dsp: let Yosys infer DSP slices. generic: behaviour
+    instead of the device's primitives. keep: modules left as black boxes, to be counted by themselves.
+    """
 
     top: str
     parameters: Mapping[str, int] = field(default_factory=dict)
     sources: Sequence[Path] = ()
     dsp: bool = False
-    generic: bool = False  # behaviour instead of the device's primitives
-    keep: Sequence[str] = ()  # modules left as black boxes
+    generic: bool = False
+    keep: Sequence[str] = ()
+
+    def on(self, device: Device) -> "Design":
+        """The same with the device's primitives chosen, where the module lets its caller choose."""
+        if self.generic or "Target" not in overridable(self.top, self.sources):
+            return self
+        return replace(self, parameters={**self.parameters, "Target": device.target})
+
+
+def packages() -> list[Path]:
+    """The SystemVerilog packages of hw/rtl, in the order in which they read each other."""
+    found = sorted(RTL.glob("*_pkg.sv"))
+    first = RTL / "fpq_pkg.sv"
+    return [first, *(path for path in found if path != first)]
+
+
+def _file(module: str, sources: Sequence[Path]) -> Path | None:
+    """The file that holds a module."""
+    places = [path for path in sources if path.stem == module] + [RTL / f"{module}.sv", PEERS / f"{module}.sv"]
+    return next((path for path in places if path.exists()), None)
+
+
+@lru_cache(maxsize=1024)
+def _names(path: Path, _changed: int) -> frozenset[str]:
+    return frozenset(re.findall(r"\b(?:fpq|peer)_\w+", path.read_text(encoding="utf-8")))
+
+
+def children(module: str, sources: Sequence[Path] = ()) -> list[Path]:
+    """The files of a module and of all its parts."""
+    found, todo = set[Path](), {path for path in [_file(module, sources)] if path}
+    while todo:
+        found |= todo
+        names = {name for path in todo for name in _names(path, path.stat().st_mtime_ns)}
+        todo = {path for path in (_file(name, sources) for name in names) if path} - found
+    return sorted(found)
+
+
+def overridable(module: str, sources: Sequence[Path] = ()) -> list[str]:
+    """A module's parameters, without its localparams."""
+    path = _file(module, sources)
+    if path is None:
+        raise FpqvarError(f"estimate: no file {module}.sv in hw/rtl or hw/estimate/peers")
+    head = path.read_text(encoding="utf-8").split(");", 1)[0]
+    return re.findall(r"(?m)^\s*parameter\s+[^=]*?(\w+)\s*=", head)
+
+
+def digest(design: Design, device: Device) -> str:
+    """What the result depends on: sources, parameters, options, Yosys's version and this folder's Python."""
+    try:
+        tool = version("pyosys")
+    except PackageNotFoundError as error:
+        raise FpqvarError("estimate: pyosys is not installed; pip install -r requirements/estimate.txt") from error
+    files = [*packages(), RTL / "fpq_assert.svh", *children(design.top, design.sources)]
+    files += [Path(__file__)]
+    mark = hashlib.sha256(tool.encode())
+    options = (design.top, sorted(design.parameters.items()), design.dsp, design.generic, sorted(design.keep))
+    mark.update(repr((options, device.yosys)).encode())
+    for path in sorted(set(files)):
+        mark.update(path.name.encode() + path.read_bytes())
+    return mark.hexdigest()[:20]
 
 
 def _stubs(folder: Path) -> Path:
@@ -63,18 +129,26 @@ def _stubs(folder: Path) -> Path:
 
 def script(design: Design, device: Device, folder: Path) -> list[str]:
     """Yosys commands that leave netlist.json, netlist.v and stat.txt in `folder`."""
-    packages = [str(RTL / name) for name in PACKAGES if (RTL / name).exists()]
-    files = [*packages, str(_stubs(folder)), *map(str, design.sources)]
-    top = RTL / f"{design.top}.sv"
-    files += [str(top)] if top.exists() else []
-    read = ["read_slang", "--empty-blackboxes", "--ignore-assertions", "-D", "SYNTHESIS", "--top", design.top]
+    files = [*map(str, packages()), str(_stubs(folder)), *map(str, design.sources)]
+    top = _file(design.top, design.sources)
+    files += [str(top)] if top and str(top) not in files else []
+    read = [
+        "read_slang",
+        "--empty-blackboxes",
+        "--ignore-assertions",
+        "--relax-enum-conversions",
+        "-D",
+        "SYNTHESIS",
+        "--top",
+        design.top,
+    ]
     read += [] if design.generic else ["-D", device.macro]
-    read += ["-I", str(RTL), "-y", str(RTL)]
+    read += ["-I", str(RTL), "-y", str(RTL), "-y", str(PEERS)]
     read += [f"-G {name}={value}" for name, value in design.parameters.items()]
+    read += [f"--blackboxed-module {name}" for name in design.keep if name != design.top]
     options = f"-family {device.yosys} -abc9 -noiopad -noclkbuf -flatten" + ("" if design.dsp else " -nodsp")
     return [
         " ".join([*read, *files]),
-        *(f"blackbox {name}" for name in design.keep),
         f"synth_xilinx {options} -top {design.top}",
         f"tee -q -o {folder / 'stat.txt'} stat",
         f"write_json {folder / 'netlist.json'}",
@@ -104,9 +178,17 @@ def synthesize(design: Design, device: Device, folder: Path) -> dict[str, Any]:
                 timeout=TIME_LIMIT,
             )
         except (subprocess.SubprocessError, OSError) as error:
-            raise FpqvarError(f"estimate: Yosys failed on {design.top} ({error}); see {log}") from error
+            reason = re.findall(r"(?m)^(?:ERROR|.*\berror): .*", log.read_text(encoding="utf-8", errors="replace"))
+            said = "; ".join(reason[:2]) or str(error)
+            raise FpqvarError(f"estimate: Yosys failed on {design.top}: {said}; see {log}") from error
+    return load(design, folder)
+
+
+def load(design: Design, folder: Path) -> dict[str, Any]:
+    """The top module of an earlier synthesis; raises FpqvarError where nothing is left of it."""
+    result = folder / "netlist.json"
     modules = json.loads(result.read_text(encoding="utf-8"))["modules"]
     tops = [m for name, m in modules.items() if re.sub(r"\\|\$.*", "", name) == design.top and m["cells"]]
     if len(tops) != 1:
-        raise FpqvarError(f"estimate: {design.top} is empty after synthesis; see {log}")
+        raise FpqvarError(f"estimate: {design.top} is empty after synthesis; see {folder / 'yosys.log'}")
     return dict(tops[0])

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make estimate` synthesizes: the engine's dot units and their variants, peers, every module, the whole core."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .synthesis import RTL, Design, children, overridable
+
+__all__ = ["CORE_CUTS", "FLOORS", "HEADLINE_LANES", "Unit", "core_unit", "headline_units", "module_units", "part_units"]
+
+HEADLINE_LANES = 128  # a group, as the units' figures are compared
+# Sites that no exact multiply-accumulate of the format can do without, far below what any unit here takes. A DSP slice
+# counts as 100: it does the work of about as many.
+FLOORS = {"fp4": 4.0, "fp6": 6.0, "int4": 6.0, "int8": 25.0}
+DSP_SITES = 100
+FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
+# Descriptions for simulators only: synthesis takes other modules in their place.
+NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
+# Modules of the core that are synthesized once and counted as often as they stand in it.
+CORE_CUTS = (
+    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_dot_fp4", "fpq_float_unit", "fpq_array", "fpq_bank_scales",
+    "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands",
+    "fpq_x_loader", "fpq_x_read", "fpq_core",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A design that gets a row. macs: multiply-accumulates a cycle, where LUTs per MAC mean something."""
+
+    name: str
+    design: Design
+    group: str  # dot, peer, part, module, core
+    format: str = ""
+    macs: int = 0
+    note: str = ""
+    cuts: tuple[str, ...] = field(default=())
+
+    @property
+    def floor(self) -> float:
+        """Fewest sites (a DSP slice counts as DSP_SITES) that are believed."""
+        return FLOORS[self.format] * self.macs if self.macs else 0.0
+
+
+def _dot(name: str, top: str, format: str, note: str = "", dsp: bool = False, **parameters: int) -> Unit:
+    group = "peer" if top.startswith("peer_") else "dot"
+    return Unit(name, Design(top, parameters, dsp=dsp), group, format, parameters["Lanes"], note)
+
+
+# The dot units that compete, of 128 lanes with their group accumulators. A new variant is a line here.
+VARIANTS = (
+    _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=128),
+    _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
+    _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
+)
+PEERS = (
+    _dot("naive FP4", "peer_dot", "fp4", "decode, *, adder tree", Bits=4, ExponentBits=2, Lanes=128, SumBits=22),
+    _dot("naive FP6", "peer_dot", "fp6", "decode, *, adder tree", Bits=6, ExponentBits=2, Lanes=128, SumBits=26),
+    _dot("INT4", "peer_dot", "int4", "*, adder tree", Bits=4, Lanes=128, SumBits=22),
+    _dot("INT8", "peer_dot", "int8", "*, adder tree", Bits=8, Lanes=128, SumBits=29),
+)
+
+
+def headline_units() -> list[Unit]:
+    """The dot units and their peers."""
+    return [*VARIANTS, *PEERS]
+
+
+def part_units() -> list[Unit]:
+    """Multipliers by themselves, and an array with its operands' recoding."""
+    return [
+        Unit("FP4 product cell", Design("fpq_product_fp4"), "part", "fp4", 0),
+        Unit("FP4 recoding, activation", Design("fpq_recode_a_fp4"), "part", "fp4"),
+        Unit("FP4 recoding, weight", Design("fpq_recode_w_fp4"), "part", "fp4"),
+        Unit("naive FP4 product", Design("peer_multiply", {"Bits": 4, "ExponentBits": 2}), "part", "fp4"),
+        Unit("naive FP6 product", Design("peer_multiply", {"Bits": 6, "ExponentBits": 2}), "part", "fp6"),
+        Unit("INT4 product", Design("peer_multiply", {"Bits": 4}), "part", "int4"),
+        Unit("INT8 product", Design("peer_multiply", {"Bits": 8}), "part", "int8"),
+        Unit(
+            "FP4 array 2x4x32",
+            Design("fpq_array", {"Rows": 2, "Columns": 4, "Lanes": 32}),
+            "part",
+            "fp4",
+            256,
+            "with recoding",
+        ),
+    ]
+
+
+def module_units() -> list[Unit]:
+    """Every module of hw/rtl with its default parameters; those with a Target are built of the device's primitives."""
+    skip = {*NOT_FOR_SYNTHESIS, "fpq_accel", "fpq_core"}
+    return [
+        Unit(path.stem, Design(path.stem), "module")
+        for path in sorted(RTL.glob("fpq_*.sv"))
+        if not path.stem.endswith("_pkg") and path.stem not in skip
+    ]
+
+
+def core_unit(family: str, geometry: Mapping[str, int]) -> Unit:
+    """The whole accelerator; geometry: Rows, Columns, Lanes, ActDepth, BusBits, Banks."""
+    parameters = {"Family": FAMILIES[family], **geometry}
+    macs = geometry["Rows"] * geometry["Columns"] * geometry["Lanes"] * geometry["Banks"]
+    size = "x".join(str(geometry[k]) for k in ("Rows", "Columns", "Lanes"))
+    used = {path.stem for path in children("fpq_accel")}
+    cuts = tuple(name for name in CORE_CUTS if name in used)
+    return Unit(f"core {family} {size}", Design("fpq_accel", parameters), "core", family, macs, cuts=cuts)
+
+
+def parameters_of(module: str) -> list[str]:
+    """The names that `--param` may set."""
+    return overridable(module)
