@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden linear layer: what the engine computes, bit for bit (contract sections 1.2 to 1.5).
 
-Sums of code products are small integers, so a float32 matrix product gives them exactly while they stay within 2^24;
-no code has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are
-cut where 2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one
-operation at a time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
+Sums of code products are small integers. On the CPU a product of bytes gives them, if it is exact there (not every
+processor's is: `bytes_are_exact`). Else a float32 matrix product does, exactly while they stay within 2^24; no code
+has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are cut where
+2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one operation at a
+time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -37,10 +39,10 @@ class GoldenResult:
 
 @dataclass(frozen=True, eq=False)
 class PreparedWeight:
-    """A weight decoded once for many calls: four bytes an element.
+    """A weight decoded once for many calls: a byte an element, or four.
 
     Attributes:
-        units: float32 [K, N], signed magnitudes: K first, as matrix products of few rows like it.
+        units: [K, N], signed magnitudes: float32, or int8 (K running fastest) where products of bytes are exact.
         steps: float32 [groups, N], scale times unit.
         group: elements of K that share a scale.
         largest: the format's largest magnitude in units.
@@ -57,7 +59,33 @@ def prepare(w: QTensor) -> PreparedWeight:
     if w.codes.ndim != 2 or w.format.kind == "dual":
         raise UsageError(f"a weight is a matrix of a plain format, not {w.format.name} {tuple(w.shape)}")
     steps = w.scales.float().mul_(2.0 ** terms(w.format)[0].unit_log2).t().contiguous()
-    return PreparedWeight(w.units()[0].t().contiguous(), steps, w.group, _largest_units(w.format)[0])
+    if w.codes.device.type == "cpu" and _fits_bytes(w.format) and bytes_are_exact():
+        units = w.units(torch.int8)[0].t()
+    else:
+        units = w.units()[0].t().contiguous()
+    return PreparedWeight(units, steps, w.group, _largest_units(w.format)[0])
+
+
+@cache
+def bytes_are_exact() -> bool:
+    """Whether torch's product of bytes gives exact sums on this processor.
+
+    Without a multiply-add of bytes into 32 bits (VNNI and its like) some kernels add pairs of products in 16 bits and
+    saturate. They do so at the extremes, which are tried here.
+    """
+    extremes = torch.tensor([127, -128, 127, 127, -128, -128, 1, -1], dtype=torch.int8)
+    for rows, columns, k in ((1, 40, 32), (7, 33, 128), (64, 64, 1024)):
+        a = extremes[torch.arange(rows)[:, None].div(3, rounding_mode="floor") % 8].repeat(1, k)
+        a[::2, ::2], a[1::3, 1::2] = 127, -128
+        w = extremes[torch.arange(columns)[:, None] % 8].repeat(1, k)
+        w[::3, ::2] = -128
+        try:
+            found = torch._int_mm(a, w.t())
+        except (AttributeError, RuntimeError):  # not in this build of torch
+            return False
+        if not torch.equal(found.double(), torch.mm(a.double(), w.double().t())):
+            return False
+    return True
 
 
 def quantize_activations(x: Tensor, a_format: str | Format, group: int, ght: bool) -> tuple[QTensor, bool]:
@@ -110,7 +138,9 @@ def _check(x: Tensor, w: PreparedWeight, bias: Tensor | None, group: int) -> Non
 
 def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor, bool]:
     """Contract section 1.5, tile by tile. Returns Y and whether it saturated."""
-    units = a.units()
+    in_bytes = w.units.dtype == torch.int8 and _fits_bytes(a.format)
+    units = a.units(torch.int8 if in_bytes else torch.float32)
+    w_units = w.units if in_bytes else w.units.float()
     unit_values = torch.tensor([2.0**table.unit_log2 for table in terms(a.format)], device=units.device)
     steps = (a.term_scales.float() * unit_values).permute(2, 1, 0).contiguous()  # [terms, groups, M]
     limits = [_EXACT_UP_TO // (largest * w.largest) for largest in _largest_units(a.format)]
@@ -121,7 +151,7 @@ def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor
     for m0 in range(0, m, rows):
         for n0 in range(0, n, columns):
             at, to = slice(m0, m0 + rows), slice(n0, n0 + columns)
-            acc = _tile(units[:, at], steps[:, :, at], w.units[:, to], w.steps[:, to], a.group, limits)
+            acc = _tile(units[:, at], steps[:, :, at], w_units[:, to], w.steps[:, to], a.group, limits)
             if bias is not None:
                 acc.add_(bias[to])
             overflow |= overflows(acc)
@@ -144,7 +174,13 @@ def _tile(a: Tensor, a_steps: Tensor, w: Tensor, w_steps: Tensor, group: int, li
 
 
 def _exact_sums(a: Tensor, w: Tensor, limit: int, out: Tensor) -> None:
-    """out = fp32(a w), rounded once, where `limit` elements of K are sure to sum exactly in single precision."""
+    """out = fp32(a w), rounded once, where `limit` elements of K are sure to sum exactly in single precision.
+
+    Bytes are summed in 32 bits, which hold any sum: K is at most 9216.
+    """
+    if a.dtype == torch.int8:
+        out.copy_(torch._int_mm(a, w))
+        return
     k = a.shape[1]
     if k <= limit:
         torch.mm(a, w, out=out)
@@ -154,6 +190,11 @@ def _exact_sums(a: Tensor, w: Tensor, limit: int, out: Tensor) -> None:
         part = slice(start, start + limit)
         total.add_(torch.mm(a[:, part], w[part], out=out))
     out.copy_(total)
+
+
+def _fits_bytes(format: Format) -> bool:
+    units = term_units(format)
+    return bool(units.min() >= -128 and units.max() <= 127)
 
 
 def _largest_units(format: Format) -> list[int]:

@@ -57,9 +57,9 @@ class QTensor:
         """float16 [..., groups, terms]: the scales with a last dimension for the halves of a dual format."""
         return self.scales if self.format.kind == "dual" else self.scales[..., None]
 
-    def units(self) -> Tensor:
-        """float32 [terms, ..., K]: the signed magnitudes in units, split into the halves of a dual format."""
-        tables = term_units(self.format).to(self.codes.device)
+    def units(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """[terms, ..., K]: the signed magnitudes in units, split into the halves of a dual format."""
+        tables = term_units(self.format).to(self.codes.device, dtype)
         return tables.index_select(1, self.codes.reshape(-1).int()).view(-1, *self.shape)
 
     def dequantize(self) -> Tensor:
