@@ -15,7 +15,7 @@ from hw.synth.tcl import Layout, quote
 from hw.synth.tools import HlsTools, HlsWay
 from sw_quant.errors import FpqvarError
 
-__all__ = ["HLS", "STEPS", "collect_ip", "command", "config_text", "inputs", "job_lines"]
+__all__ = ["HLS", "STEPS", "bench_flags", "collect_ip", "command", "config_text", "inputs", "job_lines"]
 
 HLS = ROOT / "hw" / "hls"
 SCRIPT = HLS / "scripts" / "run.tcl"
@@ -30,7 +30,8 @@ def _flags(job: Job) -> str:
     return " ".join([f"-I{HLS / 'include'}", f"-I{HLS / 'src'}", "-std=c++14", *defines])
 
 
-def _bench_flags(job: Job) -> str:
+def bench_flags(job: Job) -> str:
+    """What the bench is compiled with: the core's flags, and memory as large as a co-simulation copies."""
     return f"{_flags(job)} -I{HLS / 'tb'} -I{HLS / 'csim'} -DFPQ_RUN=run_top -DFPQ_COSIM"
 
 
@@ -40,7 +41,7 @@ def job_lines(job: Job) -> Mapping[str, object]:
         "hls_source": SOURCE,
         "hls_flags": _flags(job),
         "hls_bench": list(BENCH),
-        "hls_bench_flags": _bench_flags(job),
+        "hls_bench_flags": bench_flags(job),
     }
 
 
@@ -57,7 +58,7 @@ def config_text(job: Job) -> str:
         f"syn.file={SOURCE}",
         f"syn.cflags={_flags(job)}",
         *(f"tb.file={path}" for path in BENCH),
-        f"tb.cflags={_bench_flags(job)}",
+        f"tb.cflags={bench_flags(job)}",
         # Weights are read from multiples of 64 bytes, which lets the tool widen that port.
         "syn.interface.m_axi_alignment_byte_size=64",
         "syn.interface.m_axi_addr64=1",

@@ -4,42 +4,8 @@
 # a segment that the catalogue does not know, a pin driven twice, a file that does not exist: all are errors.
 
 source [file join [file dirname [file normalize [info script]]] catalog.tcl]
+source [file join [file dirname [file normalize [info script]]] record.tcl]
 
-set stub_calls [open $env(FPQ_CALLS) a]
-proc stub_json {words} {
-  set quoted {}
-  foreach word $words {
-    lappend quoted "\"[string map [list \\ \\\\ \" \\\" \n \\n \t \\t] $word]\""
-  }
-  return "\[[join $quoted {, }]\]"
-}
-# Defines a command whose calls are recorded; `options` take no value.
-proc command {name body} {
-  proc $name args "stub_record $name \$args\n$body"
-}
-proc stub_record {name arguments} {
-  puts $::stub_calls [stub_json [concat [list $name] $arguments]]
-  flush $::stub_calls
-}
-# Splits arguments: `flags` stand alone, other words with a dash have a value. Sets `option` and `words` of the caller.
-proc stub_parse {arguments flags} {
-  upvar option option words words
-  set option {}
-  set words {}
-  while {[llength $arguments]} {
-    set arguments [lassign $arguments word]
-    if {[string match -* $word] && [string length $word] > 1} {
-      if {$word in $flags} {
-        dict set option $word 1
-      } else {
-        set arguments [lassign $arguments value]
-        dict set option $word $value
-      }
-    } else {
-      lappend words $word
-    }
-  }
-}
 proc stub_touch {path text} {
   file mkdir [file dirname $path]
   set file [open $path w]
@@ -49,12 +15,6 @@ proc stub_touch {path text} {
 proc stub_copy {name path} {
   file mkdir [file dirname $path]
   file copy -force [file join $::env(FPQ_REPORTS) $name] $path
-}
-proc stub_want {condition text} {
-  if {!$condition} {
-    puts "ERROR: \[Stub 1-1\] $text"
-    error $text
-  }
 }
 
 # Projects and files

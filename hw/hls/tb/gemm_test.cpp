@@ -36,6 +36,13 @@ void one(tb::Test& test, const Shape& shape) {
   }
 }
 
+// A co-simulation copies all of memory for each command, and takes minutes for it.
+#ifdef FPQ_COSIM
+constexpr int kRounds = 2;
+#else
+constexpr int kRounds = 12;
+#endif
+
 template <class B>
 void shapes(tb::Test& test) {
   constexpr std::uint32_t R = B::kRows, C = B::kColumns;
@@ -52,7 +59,7 @@ void shapes(tb::Test& test) {
     one<B>(test, {2, 32, 512, 32, 1, d, false, Data::kSpecial});
     one<B>(test, {2, 32, 256, 128, 1, d, true, Data::kSpecial});
   }
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     Shape shape;
     shape.m = 1 + test.below(4 * R);
     shape.n = 32 * (1 + test.below(3));
@@ -66,6 +73,7 @@ void shapes(tb::Test& test) {
   }
 }
 
+#ifndef FPQ_COSIM
 // The longest row: sums beyond 2^24 in one group, and every place of the buffers.
 template <class B>
 void longest(tb::Test& test) {
@@ -73,11 +81,15 @@ void longest(tb::Test& test) {
   one<B>(test, {2, 32, fpq::spec::kMaxK, 32, 1, B::Family::kHasDual, false, Data::kNormal});
 }
 
+#endif
+
 #define FPQ_TEXT_OF(...) #__VA_ARGS__
 #define FPQ_TEXT(...) FPQ_TEXT_OF(__VA_ARGS__)
 
 using B = fpq::Build<fpq::spec::FPQ_FAMILY, fpq::spec::FPQ_GEOMETRY>;
 const tb::Registered test_shapes("gemm: " FPQ_TEXT(FPQ_FAMILY) ", " FPQ_TEXT(FPQ_GEOMETRY), shapes<B>);
+#ifndef FPQ_COSIM
 const tb::Registered test_longest("gemm, longest row: " FPQ_TEXT(FPQ_FAMILY) ", " FPQ_TEXT(FPQ_GEOMETRY), longest<B>);
+#endif
 
 }  // namespace

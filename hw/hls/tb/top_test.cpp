@@ -50,7 +50,7 @@ void ports(tb::Test& test) {
   is("overflow_index", r.overflow_index, 1);
   is("nonfinite_index", r.nonfinite_index, 2);
   is("busy_cycles", r.busy_cycles, 0);
-  is("compute_cycles", r.compute_cycles, 3 * 32 / B::kColumns * gemm[0].chunks());
+  is("compute_cycles", r.compute_cycles, 3 * fpq::ceil_divide(32, B::kColumns) * gemm[0].chunks());
   is("load_stall_cycles", r.load_stall_cycles, 0);
   is("store_stall_cycles", r.store_stall_cycles, 0);
   is("read_bytes", r.read_bytes, 4 * kDescriptorBytes + 3 * (B::kRows * 96 * 2 + gemm[0].stream_bytes()));
