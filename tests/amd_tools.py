@@ -2,7 +2,8 @@
 """Stand-ins for AMD's tools on PATH: one program under the names vivado, vitis_hls, v++ and vitis-run.
 
 vivado executes the real scripts of hw/boards on tests/tcl; the others write what their tool writes. FAKE_TROUBLE is
-"<stage> <what>": `crash`, `licence`, `signal`, `hang` or `silent` (no error, no output either).
+"<stage> <what>": `crash`, `licence`, `signal`, `hang` or `silent` (no error, no output either). With
+FAKE_EXPORT=package v++ does not export, and `vitis-run --package` does.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TCL = Path(__file__).parent / "tcl"
+SIMULATIONS = ("--csim", "--cosim", "--package")
 NAMES = ("vivado", "vitis_hls", "v++", "vitis-run")
 CSYNTH = """<?xml version="1.0"?><profile><UserAssignments><TargetClockPeriod>3.33</TargetClockPeriod></UserAssignments>
 <PerformanceEstimates><SummaryOfTimingAnalysis><EstimatedClockPeriod>2.41</EstimatedClockPeriod>
@@ -54,10 +56,11 @@ def _stage(name: str, arguments: list[str]) -> str:
         return Path(arguments[arguments.index("-source") + 1]).stem
     if name == "vitis_hls":
         return arguments[-1]
-    return "csynth" if name == "v++" else next(word[2:] for word in arguments if word in ("--csim", "--cosim"))
+    return "csynth" if name == "v++" else next(word[2:] for word in arguments if word in SIMULATIONS)
 
 
 def _trouble(what: str) -> int | None:
+    print("INFO: [Common 17-349] Got license for feature 'Synthesis' and/or device 'xck26'")
     if what == "crash":
         print("ERROR: [Synth 8-439] module 'fpq_bank' not found\nINFO: exiting")
         return 1
@@ -92,7 +95,7 @@ def _hls(stage: str, arguments: list[str]) -> int:
     text = (Path(arguments[2]) if arguments[0] == "-f" else given).read_text(encoding="utf-8")
     for path in re.findall(r"/\S+\.cpp", text):
         assert Path(path.strip("{}")).is_file(), path
-    if stage == "csynth":
+    if stage == ("package" if os.environ.get("FAKE_EXPORT") == "package" else "csynth"):
         ip = Path("vitis") / "hls" / "impl" / "ip"
         ip.mkdir(parents=True, exist_ok=True)
         vlnv = os.environ.get("FAKE_VLNV", "fpqvar:hls:fpq_accel:1.0").split(":")

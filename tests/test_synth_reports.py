@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host._generated import BOARDS
 from hw.synth.reports import read_hls, read_timing, read_utilization
 from sw_quant.errors import FpqvarError
 from tests.amd_tools import CSYNTH
@@ -26,13 +27,29 @@ def test_every_version(name: str) -> None:
         assert 0 <= item.used <= item.available
 
 
-def test_values() -> None:
-    timing = read_timing(REPORTS / "vivado-2023.2-failing" / "timing.rpt")
-    text = (REPORTS / "vivado-2023.2-failing" / "timing.rpt").read_text()
-    assert f"{timing.setup:.3f}" in text
-    assert timing.setup < 0
-    used = read_utilization(REPORTS / "vivado-2023.2-zynqmp" / "utilization.rpt")
-    assert used["lut"].available == 117120  # of the K26
+@pytest.mark.parametrize(
+    ("name", "slacks", "used"),
+    [
+        ("2020.2-zynq7", (0.412, 0.021, 3.75), {"lut": 41234, "ff": 52100, "bram36": 101.5, "dsp": 64}),
+        ("2023.2-zynqmp", (0.012, 0.01, 0.498), {"lut": 81234, "ff": 99876, "bram36": 40.5, "uram": 48, "dsp": 128}),
+        ("2023.2-failing", (-0.381, 0.01, 0.498), {"lut": 81234, "ff": 99876, "bram36": 40.5, "uram": 48, "dsp": 128}),
+        (
+            "2025.1-versal",
+            (0.003, 0.004, 0.222),
+            {"lut": 512345, "ff": 401234, "bram36": 300, "uram": 128, "dsp": 1536},
+        ),
+    ],
+)
+def test_values(name: str, slacks: tuple[float, ...], used: dict[str, float]) -> None:
+    """As they stand in the files; what a device has is what hw/spec/boards.toml says of it."""
+    folder = REPORTS / f"vivado-{name}"
+    timing = read_timing(folder / "timing.rpt")
+    assert (timing.setup, timing.hold, timing.pulse) == slacks
+    found = read_utilization(folder / "utilization.rpt")
+    assert {key: item.used for key, item in found.items()} == used
+    board = BOARDS[{"zynq7": "pynq-z2", "versal": "vck190"}.get(name.split("-")[1], "kv260")]
+    assert (found["lut"].available, found["ff"].available) == (board.luts, board.ffs)
+    assert (found["bram36"].available, found["dsp"].available) == (board.bram36, board.dsps)
 
 
 def test_no_clock_is_no_timing(tmp_path: Path) -> None:

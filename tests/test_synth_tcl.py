@@ -197,7 +197,7 @@ def test_packaged_ip(tmp_path: Path) -> None:
     assert sum(register.bits // 32 for register in REGISTERS.values()) == len(offsets)
     ranges = {name: value for (name, key), value in calls.properties.items() if key == "range"}
     assert ranges["core/map/s_axi_control/block/Reg"] == "65536"
-    assert all(ranges[f"core/space/{master}"] == "16E" for master in job.bus_bits)
+    assert all(ranges[f"core/space/{master}"] == f"{1 << 64}" for master in job.bus_bits)
     busy = {call[call.index("-busif") + 1] for call in calls.of("ipx::associate_bus_interfaces")}
     assert busy == {"s_axi_control", *job.bus_bits}
 

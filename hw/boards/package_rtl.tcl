@@ -35,7 +35,7 @@ foreach master $job(masters) {
     ipx::add_address_space $master $core
   }
   set space [ipx::get_address_spaces $master -of_objects $core]
-  set_property range 16E $space
+  set_property range 18446744073709551616 $space
   set_property width 64 $space
   set_property master_address_space_ref $master [ipx::get_bus_interfaces $master -of_objects $core]
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make synth`, `make hls-csim` and `make hls-cosim`: the command line of hw.synth."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +17,10 @@ from hw.synth.config import Job, make_job
 from hw.synth.deliver import BITSTREAMS, deliver
 from hw.synth.flow import TITLES, Build, check_timing, default_work, hls_stage, stages
 from hw.synth.process import ToolFailure
+from hw.synth.reports import read_hls
 from hw.synth.stages import Stage, locked, run_stages, standing
 from hw.synth.tcl import Layout
-from hw.synth.tools import find_hls, find_vivado
+from hw.synth.tools import HlsWay, find_hls, find_vivado
 from sw_quant.errors import FpqvarError
 
 __all__ = ["app", "main"]
@@ -35,7 +37,7 @@ _BOARD = typer.Argument(help=f"{', '.join(BOARDS)}.")
 _FORMAT = typer.Argument(help="fp4, fp6, ... as far as hw/spec/boards.toml has a geometry.")
 _CLOCK = typer.Option(help="MHz; default: the board's.")
 _WORK = typer.Option(help="Folder of the build; default: build/synth/<board>-<format>-<core>.")
-_HOURS = typer.Option(min=0.01, help="Time limit of each stage; default: by stage.")
+_HOURS = typer.Option(min=0.001, help="Time limit of each stage; default: by stage.")
 
 
 @app.command()
@@ -81,6 +83,8 @@ def build(
         _run(every, layout, console, told=len(every) - 1)
         manifest = deliver(made, timing, out / job.name)
     Console().print(_table(manifest))
+    if job.core is Core.HLS:
+        _tell_hls(layout.out / "csynth.xml")
     typer.echo(f"{out / job.name}: copy the folder to the board's bitstreams/, see bitstreams/README.md")
 
 
@@ -105,7 +109,9 @@ def simulate(
     console = Console(stderr=True)
     with locked(layout.work), console.status("") as status:
         made = Build(job, layout, None, tools, 1, hours, lambda line: status.update(escape(line[:100])))
-        _run([hls_stage(made, step)], layout, console)
+        # run.tcl synthesizes before it co-simulates; vitis-run wants that done.
+        before = ["csynth"] if step == "cosim" and tools.way is HlsWay.CONFIG else []
+        _run([hls_stage(made, name) for name in (*before, step)], layout, console)
     typer.echo(f"{job.name}: {TITLES[step]} passed; log {layout.logs / f'{step}.log'}")
 
 
@@ -114,7 +120,10 @@ def _run(every: list[Stage], layout: Layout, console: Console, before: str | Non
 
     def tell(stage: Stage, done: bool) -> None:
         if every.index(stage) >= told:
-            console.print(f"[{every.index(stage) + 1}] {stage.title}" + (": done before" if done else " ..."))
+            what = "done before" if done else f"running, log {layout.logs / stage.name}.log"
+            console.print(
+                f"{every.index(stage) + 1}. {stage.title}: {what}", markup=False, highlight=False, soft_wrap=True
+            )
 
     try:
         run_stages(every, layout.work / "stamps", tell, before)
@@ -147,8 +156,17 @@ def _table(manifest: Manifest) -> Table:
     return table
 
 
+def _tell_hls(report: Path) -> None:
+    """What Vitis HLS had expected, beside what became of it."""
+    if report.is_file():
+        found = read_hls(report)
+        used = ", ".join(f"{value} {name}" for name, value in found.used.items())
+        typer.echo(f"Vitis HLS had estimated {found.estimated_ns:g} ns for {found.target_ns:g} ns, and {used}")
+
+
 def main() -> None:
-    """Run, and leave with an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run, and leave with an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that a tool that runs is ended too
     try:
         app(prog_name="python -m hw.synth")
     except FpqvarError as error:

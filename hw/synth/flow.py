@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages of a build, in order: the engine's IP, the block design, synthesis, placement and routing, the image."""
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from host._generated import Core
 from hw.synth import hls
 from hw.synth.config import ROOT, Job
-from hw.synth.process import run_tool
+from hw.synth.process import ToolFailure, run_tool
 from hw.synth.reports import Timing, read_timing
-from hw.synth.sources import RTL, lay_out
+from hw.synth.sources import lay_out
 from hw.synth.stages import Stage
 from hw.synth.tcl import BOARDS_FOLDER, Layout, job_text
-from hw.synth.tools import HlsTools, Tool
+from hw.synth.tools import HlsTools, HlsWay, Tool
 from sw_quant.errors import FpqvarError
 
 __all__ = ["TITLES", "Build", "check_timing", "hls_stage", "stages"]
@@ -27,8 +29,9 @@ TITLES = {
     "route": "placement and routing",
     "image": "configuration image",
 }
-HOURS = {"package_rtl": 1.0, "csim": 2.0, "csynth": 24.0, "cosim": 72.0, "design": 2.0, "image": 4.0}
+HOURS = {"package_rtl": 1.0, "csim": 2.0, "csynth": 24.0, "package": 2.0, "cosim": 72.0, "design": 2.0, "image": 4.0}
 LONG = 48.0  # hours, of what is not in the table
+_LICENCE = re.compile("error.*licen[cs]e", re.IGNORECASE)
 
 
 class Build:
@@ -56,7 +59,17 @@ class Build:
         """Run a tool with the stage's log and time limit."""
         self.layout.out.mkdir(parents=True, exist_ok=True)
         limit = self._hours if self._hours is not None else HOURS.get(stage, LONG)
-        run_tool(command, self.layout.work, self.layout.logs / f"{stage}.log", limit * 3600, self._tell)
+        try:
+            run_tool(command, self.layout.work, self.layout.logs / f"{stage}.log", limit * 3600, self._tell)
+        except ToolFailure as failure:
+            if not any(_LICENCE.search(line) for line in failure.lines):
+                raise
+            board = self.job.board
+            raise ToolFailure(
+                f"{failure}\nNo licence for {board.part}: {board.name} needs Vivado's {board.vivado} edition at least "
+                "(docs/boards.md); XILINXD_LICENSE_FILE says where a licence is.",
+                failure.lines,
+            ) from failure
 
     def run_vivado(self, stage: str) -> None:
         """Run one of hw/boards' scripts."""
@@ -74,12 +87,17 @@ class Build:
         if self.hls_tools is None:
             raise FpqvarError(f"stage {step} needs Vitis HLS")
         hls.write_job(self.job, self.layout)
+        if step == "csynth":
+            hls.remove_old(self.layout)
         self.run(step, hls.command(self.hls_tools, self.layout, step))
         if step == "csynth":
+            if self.hls_tools.way is HlsWay.CONFIG and not hls.exported(self.job, self.layout):
+                # Releases differ in whether v++ exports as well.
+                self.run("package", hls.command(self.hls_tools, self.layout, "package"))
             hls.collect_ip(self.job, self.layout)
 
     def prepare(self) -> None:
-        """Write job.tcl and lay the RTL's sources out, as far as they have changed."""
+        """Write job.tcl and lay the RTL's sources out."""
         self.layout.work.mkdir(parents=True, exist_ok=True)
         sources = lay_out(self.job, self.layout.work / "rtl") if self.job.core is Core.RTL else None
         (self.layout.work / "job.tcl").write_text(
@@ -95,30 +113,30 @@ def hls_stage(build: Build, step: str) -> Stage:
     """One of csim, csynth, cosim."""
     benches = list(hls.BENCH) if step != "csynth" else []
     outputs = [build.layout.ip / "component.xml"] if step == "csynth" else [build.layout.logs / f"{step}.log"]
-    settings = hls.config_text(build.job)
+    version = build.hls_tools.compiler.version if build.hls_tools else ""
+    settings = hls.config_text(build.job) + version
     return Stage(step, TITLES[step], settings, [*hls.inputs(), *benches], outputs, lambda: build.run_hls(step))
 
 
 def stages(build: Build) -> list[Stage]:
-    """All stages of a build. Their settings are the job, the tools' versions and the scripts."""
+    """All stages of a build that is prepared. Their settings are the job and the tools' versions."""
     job, out = build.job, build.layout.out
-    sources = lay_out(job, build.layout.work / "rtl") if job.core is Core.RTL else None
     settings = job_text(job, Layout(Path("work")), None, 0) + str(build.versions())
     if job.core is Core.RTL:
-        top = [build.layout.work / "rtl" / "fpq_accel_top.v"] if sources else []
-        rtl = [*sorted(RTL.glob("*.sv")), *sorted(RTL.glob("*.svh")), *top, *_scripts("package_rtl")]
+        laid_out = sorted((build.layout.work / "rtl").iterdir())
+        rtl = [*laid_out, *_scripts("package_rtl")]
         first = _vivado(build, "package_rtl", settings, rtl, [build.layout.ip / "component.xml"])
     else:
         first = hls_stage(build, "csynth")
     device = job.board.device
-    shared = ["smartconnect"] if (BOARDS_FOLDER / "smartconnect.tcl").exists() else []
     handoff = [out / f"{job.name}.hwh", out / "design.facts"]
+    images = [out / f"{job.name}.{suffix}" for suffix in (job.platform.image, "xsa")]
     return [
         first,
-        _vivado(build, "design", settings, _scripts("design", device, *shared), handoff),
+        _vivado(build, "design", settings, _scripts("design", device, "smartconnect"), handoff),
         _vivado(build, "synth", settings, _scripts("synth"), [out / "synthesis_utilization.rpt"]),
         _vivado(build, "route", settings, _scripts("route"), [out / "timing.rpt", out / "utilization.rpt"]),
-        _vivado(build, "image", settings, _scripts("image"), [out / f"{job.name}.{job.platform.image}"]),
+        _vivado(build, "image", settings, _scripts("image"), images),
     ]
 
 
@@ -130,12 +148,16 @@ def check_timing(job: Job, report: Path, allow: bool) -> Timing:
     """The routed design's slacks. Raises FpqvarError when the clock is not reached, unless that is allowed."""
     timing = read_timing(report)
     if not timing.met and not allow:
-        period = job.period_ns - min(timing.setup, 0.0)
+        remedy = "No clock mends hold or pulse width: look at the report's paths"
+        if timing.setup < 0:
+            reached = math.floor(1000 / (job.period_ns - timing.setup))
+            remedy = (
+                f"Ask for a slower clock, CLOCK={reached} by this report, or a smaller geometry in hw/spec/boards.toml"
+            )
         raise FpqvarError(
             f"timing is not met: worst slack {timing.setup:g} ns (setup), {timing.hold:g} ns (hold), {timing.pulse:g} "
-            f"ns (pulse width), {timing.failing} endpoints late. Ask for a slower clock, CLOCK={1000 / period:.0f} by "
-            f"this report, or a smaller geometry in hw/spec/boards.toml; ALLOW_TIMING=1 keeps the image all the same. "
-            f"Report: {report}"
+            f"ns (pulse width), {timing.failing} endpoints late. {remedy}; ALLOW_TIMING=1 keeps the image all the "
+            f"same. Report: {report}"
         )
     return timing
 

@@ -15,7 +15,19 @@ from hw.synth.tcl import Layout, quote
 from hw.synth.tools import HlsTools, HlsWay
 from sw_quant.errors import FpqvarError
 
-__all__ = ["HLS", "STEPS", "bench_flags", "collect_ip", "command", "config_text", "inputs", "job_lines"]
+__all__ = [
+    "HLS",
+    "STEPS",
+    "bench_flags",
+    "collect_ip",
+    "command",
+    "config_text",
+    "exported",
+    "inputs",
+    "job_lines",
+    "remove_old",
+    "write_job",
+]
 
 HLS = ROOT / "hw" / "hls"
 SCRIPT = HLS / "scripts" / "run.tcl"
@@ -88,7 +100,7 @@ def write_job(job: Job, layout: Layout) -> None:
 
 
 def command(tools: HlsTools, layout: Layout, step: str) -> list[str]:
-    """The command line of one of `STEPS`; it is run in the build's folder."""
+    """The command line of one of `STEPS`, or of "package" with v++; it is run in the build's folder."""
     if tools.way is HlsWay.TCL:
         return [tools.compiler.path, "-f", str(SCRIPT), str(layout.work / "hls_job.tcl"), step]
     around = ["--config", str(layout.work / CONFIG), "--work_dir", str(layout.work / "vitis")]
@@ -102,17 +114,26 @@ def inputs() -> list[Path]:
     return sorted([*(HLS / "include").rglob("*.hpp"), *(HLS / "src").glob("*.*pp"), SCRIPT])
 
 
+def remove_old(layout: Layout) -> None:
+    """Forget what an earlier synthesis left, so that it cannot be taken for this one's."""
+    for name in ("vitis", "vitis_csynth"):
+        shutil.rmtree(layout.work / name, ignore_errors=True)
+
+
+def exported(job: Job, layout: Layout) -> list[Path]:
+    """The component.xml of every IP of the job's VLNV that the tool left."""
+    tags = ("vendor", "library", "name", "version")
+    wanted = [f":{tag}>{word}<" for tag, word in zip(tags, job.vlnv.split(":"), strict=True)]
+    found = sorted(layout.work.glob("vitis*/**/component.xml"))
+    return [path for path in found if all(word in path.read_text(encoding="utf-8") for word in wanted)]
+
+
 def collect_ip(job: Job, layout: Layout) -> None:
     """Put the exported IP, wherever the tool left it, into the repository of the block design; and its report beside.
 
     Raises FpqvarError when there is not one IP of the wanted VLNV.
     """
-    wanted = job.vlnv.split(":")
-    found = [
-        path
-        for path in sorted(layout.work.glob("vitis*/**/component.xml"))
-        if all(word in path.read_text() for word in wanted)
-    ]
+    found = exported(job, layout)
     if not found:
         raise FpqvarError(f"{layout.work}: Vitis HLS left no IP {job.vlnv} (component.xml); see {layout.logs}")
     shutil.rmtree(layout.ip, ignore_errors=True)

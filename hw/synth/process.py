@@ -18,7 +18,7 @@ POLL = 0.5  # seconds
 GRACE = 20.0  # seconds between asking a tool to end and ending it
 SHOWN = 5  # lines
 _ERROR = re.compile(
-    r"^(\S+: )?(ERROR|CRITICAL ERROR|FATAL|error:)|license|licence|abnormal program termination|segmentation fault"
+    r"^(\S+: )?(ERROR|CRITICAL ERROR|FATAL|error:)|abnormal program termination|segmentation fault"
     r"|out of memory|bad_alloc|no space left",
     re.IGNORECASE,
 )
