@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `make estimate` synthesizes: the engine's dot units and their variants, peers, every module, the whole core."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .synthesis import RTL, Design, children, overridable
+from .synthesis import RTL, Design, overridable
 
-__all__ = ["CORE_CUTS", "FLOORS", "HEADLINE_LANES", "Unit", "core_unit", "headline_units", "module_units", "part_units"]
+__all__ = [
+    "CORE_CUTS",
+    "FLOORS",
+    "HEADLINE_LANES",
+    "Unit",
+    "headline_units",
+    "module_units",
+    "part_units",
+    "substitute",
+]
 
 HEADLINE_LANES = 128  # a group, as the units' figures are compared
 # Sites that no exact multiply-accumulate of the format can do without, far below what any unit here takes. A DSP slice
@@ -18,9 +26,9 @@ FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
 NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
-    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_dot_fp4", "fpq_float_unit", "fpq_array", "fpq_bank_scales",
-    "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands",
-    "fpq_x_loader", "fpq_x_read", "fpq_core",
+    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_dot_fp4", "fpq_float_unit", "fpq_array_generic", "fpq_array",
+    "fpq_bank_scales", "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue",
+    "fpq_store", "fpq_commands", "fpq_x_loader", "fpq_x_read", "fpq_core",
 )  # fmt: skip
 
 
@@ -34,7 +42,6 @@ class Unit:
     format: str = ""
     macs: int = 0
     note: str = ""
-    cuts: tuple[str, ...] = field(default=())
 
     @property
     def floor(self) -> float:
@@ -97,14 +104,12 @@ def module_units() -> list[Unit]:
     ]
 
 
-def core_unit(family: str, geometry: Mapping[str, int]) -> Unit:
-    """The whole accelerator; geometry: Rows, Columns, Lanes, ActDepth, BusBits, Banks."""
-    parameters = {"Family": FAMILIES[family], **geometry}
-    macs = geometry["Rows"] * geometry["Columns"] * geometry["Lanes"] * geometry["Banks"]
-    size = "x".join(str(geometry[k]) for k in ("Rows", "Columns", "Lanes"))
-    used = {path.stem for path in children("fpq_accel")}
-    cuts = tuple(name for name in CORE_CUTS if name in used)
-    return Unit(f"core {family} {size}", Design("fpq_accel", parameters), "core", family, macs, cuts=cuts)
+def substitute(family: str, lanes: int) -> Unit:
+    """The dot unit that stands for an array that is described for simulators only: a peer of the format."""
+    named = {"fp4": (4, 2, 22), "fp6": (6, 2, 26), "int4": (4, 0, 22), "int8": (8, 0, 29)}
+    bits, exponent, width = named[family]
+    parameters = {"Bits": bits, "ExponentBits": exponent, "Lanes": lanes, "SumBits": width}
+    return Unit(f"peer_dot {family}", Design("peer_dot", parameters), "part of the core", family, lanes)
 
 
 def parameters_of(module: str) -> list[str]:

@@ -2,22 +2,27 @@
 """The command line of the estimate: `python -m hw.estimate --help`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hw.spec.schema import load
 from sw_quant.errors import FpqvarError, UsageError
 
+from .boards import DEVICE_OF, Fit, fits, spec_geometry
 from .catalog import Unit, headline_units, module_units, parameters_of, part_units
+from .core import Core, Geometry, core, flat
 from .measure import Row, measure
+from .report import FLAT, board_table, core_table, write_report
 from .synthesis import DEVICES, Design, Device
-from .table import commit, row_data, row_table, tool_versions, write_json
+from .table import row_table
 
 __all__ = ["app", "main"]
 
@@ -27,8 +32,10 @@ TITLES = {
     "peer": "Peers: plain descriptions of the same",
     "part": "Parts",
     "module": "Modules of hw/rtl with their default parameters",
-    "core": "The whole core",
 }
+
+
+T = TypeVar("T")
 
 
 class DeviceName(str, Enum):
@@ -64,26 +71,51 @@ def _setting(text: str) -> tuple[str, int]:
     return name, int(value)
 
 
-def _measure_all(
-    work: Sequence[tuple[Unit, Device]], jobs: int, check: bool, quick: bool, errors: Console
-) -> tuple[list[Row], list[str]]:
-    """All rows in the order of `work`, and what was refused."""
-    rows, failures = dict[int, Row](), []
+def _all(
+    titles: Sequence[str], calls: Sequence[Callable[[], T]], jobs: int, console: Console
+) -> tuple[list[T], list[str]]:
+    """What the calls give, in their order, `jobs` at a time under a progress bar; and what was refused."""
+    done, failures = dict[int, T](), []
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=errors) as bar, ThreadPoolExecutor(jobs) as pool:
-        task = bar.add_task("synthesize, count, verify", total=len(work))
-        futures = {pool.submit(measure, unit, device, check, quick): i for i, (unit, device) in enumerate(work)}
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar, ThreadPoolExecutor(jobs) as pool:
+        task = bar.add_task("synthesize, count, verify", total=len(calls))
+        futures = {pool.submit(call): i for i, call in enumerate(calls)}
         try:
             for future in as_completed(futures):
                 try:
-                    rows[futures[future]] = future.result()
+                    done[futures[future]] = future.result()
                 except FpqvarError as error:
-                    failures.append(str(error))
-                bar.update(task, advance=1, description=work[futures[future]][0].name)
+                    failures.append(f"{titles[futures[future]]}: {error}")
+                bar.update(task, advance=1, description=titles[futures[future]])
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
-    return [rows[i] for i in sorted(rows)], failures
+    return [done[i] for i in sorted(done)], failures
+
+
+def _wanted_cores(devices: Sequence[Device], format: str, quick: bool) -> list[tuple[str, Geometry, Device]]:
+    """Cores to count by parts: the one that is also synthesized flat, and those of the spec's boards."""
+    wanted = [("fp4", FLAT, one) for one in devices]
+    for name, board in [] if quick else load().boards.boards.items():
+        device = DEVICES[DEVICE_OF[board.device]]
+        wanted += [(family, spec_geometry(name, family), device) for family in board.geometry if device in devices]
+    wanted += [] if quick else [(family, spec_geometry("kv260", "fp4"), devices[0]) for family in ("int4", "int8")]
+    return list(dict.fromkeys(one for one in wanted if format in ("", one[0])))
+
+
+def _board_fits(cores: Sequence[tuple[str, Core]]) -> list[Fit]:
+    """The boards whose geometry was counted. cores: each with its key in DEVICES."""
+    found = []
+    for family in ("fp4", "fp6"):
+        mine = [(key, core) for key, core in cores if core.family == family]
+        of_board = {
+            name: core
+            for name, board in load().boards.boards.items()
+            for key, core in mine
+            if key == DEVICE_OF[board.device] and core.geometry == spec_geometry(name, family)
+        }
+        found += fits(family, of_board, {key: [c for k, c in mine if k == key] for key, _ in mine})
+    return found
 
 
 @app.command()
@@ -106,22 +138,41 @@ def estimate(
         raise UsageError(f"--format {format}: choose fp4, fp6, int4 or int8")
     devices = list(DEVICES.values()) if device == DeviceName.all else [DEVICES[device.value]]
     units = _selected(module or [], param or [], format, quick)
-    console, errors = Console(), Console(stderr=True)
+    console, errors, check = Console(), Console(stderr=True), not no_check
     work = [(unit, one) for one in devices for unit in units]
-    rows, failures = _measure_all(work, jobs, not no_check, quick, errors)
+    rows, failures = _all(
+        [unit.name for unit, _ in work], [partial(measure, *one, check, quick) for one in work], jobs, errors
+    )
     for one in devices:
         for group, title in TITLES.items():
             chosen = [row for row in rows if row.device == one.name and row.unit.group == group]
             if chosen:
                 console.print(row_table(f"{title}, {one.name}", chosen))
+    wanted = [] if module else _wanted_cores(devices, format, quick)
+    names = [f"core {family} {geometry}, {one.name}" for family, geometry, one in wanted]
+    cores, refused = _all(names, [partial(core, *one, check, quick) for one in wanted], jobs, errors)
+    failures += refused
+    flats: list[Row] = []
+    if wanted and not quick and format in ("", "fp4"):
+        flats, refused = _all(["flat core"], [partial(flat, "fp4", FLAT, devices[0], check)], 1, errors)
+        failures += refused
+    for one_core in cores:
+        console.print(core_table(one_core))
+    small = next((one for one in cores if one.geometry == FLAT and one.device == devices[0].name), None)
+    if flats and small:
+        console.print(row_table("The core synthesized whole", flats))
+        console.print(f"By parts {small.sites:,} LUT, {small.sites / flats[0].count.sites - 1:+.1%} of that")
+    keys = {one.name: key for key, one in DEVICES.items()}
+    found = _board_fits([(keys[one.device], one) for one in cores])
+    if found:
+        console.print(board_table(found))
     for failure in failures:
         errors.print(f"refused: {failure}", style="red", markup=False)
-    if not no_check and not module:
-        data = {"commit": commit(), "tools": tool_versions(), "rows": [row_data(row) for row in rows]}
-        write_json(out / "estimate.json", data)
-        console.print(f"Written: {out / 'estimate.json'}")
+    if check and not module:
+        for path in write_report(out, rows, cores, found, flats[0] if flats else None, small):
+            console.print(f"Written: {path}")
     if failures:
-        raise FpqvarError(f"estimate: {len(failures)} of {len(work)} units were refused")
+        raise FpqvarError(f"estimate: {len(failures)} of {len(work) + len(wanted)} were refused; see above")
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def digest(design: Design, device: Device) -> str:
     except PackageNotFoundError as error:
         raise FpqvarError("estimate: pyosys is not installed; pip install -r requirements/estimate.txt") from error
     files = [*packages(), RTL / "fpq_assert.svh", *children(design.top, design.sources)]
-    files += [Path(__file__)]
+    files += [Path(__file__), Path(__file__).parent / "run_yosys.py"]
     mark = hashlib.sha256(tool.encode())
     options = (design.top, sorted(design.parameters.items()), design.dsp, design.generic, sorted(design.keep))
     mark.update(repr((options, device.yosys)).encode())
@@ -161,16 +161,13 @@ def synthesize(design: Design, device: Device, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     log, result = folder / "yosys.log", folder / "netlist.json"
     result.unlink(missing_ok=True)
-    commands = script(design, device, folder)
-    program = (
-        "import sys\nfrom pyosys import libyosys\ndesign = libyosys.Design()\n"
-        "for command in sys.stdin.read().splitlines():\n    libyosys.run_pass(command, design)\n"
-    )
+    read, *commands = script(design, device, folder)
+    request = {"read": read, "keep": list(design.keep), "parts": str(folder / "parts.json"), "commands": commands}
     with log.open("w", encoding="utf-8") as stream:
         try:
             subprocess.run(
-                [sys.executable, "-c", program],
-                input="\n".join(commands),
+                [sys.executable, str(Path(__file__).parent / "run_yosys.py")],
+                input=json.dumps(request),
                 text=True,
                 stdout=stream,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What fits a board: the spec's geometry counted by its parts, and the largest that stays under 70 % of the LUTs.
+
+The largest geometry is an estimate: dot units and recoding are counted exactly; what else the core needs is taken to
+grow as `fixed + slope * rows * columns`, through the cores that were measured for the device.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hw.spec.schema import Board, load
+
+from .core import Core, Geometry
+
+__all__ = ["SHARE", "Fit", "fits", "spec_geometry"]
+
+SHARE = 0.70  # of the LUTs; the other resources may be used up
+DEVICE_OF = {"zynq7": "series7", "zynqmp": "ultrascale", "versal": "ultrascale"}
+ARRAY = ("fpq_dot_fp4", "fpq_recode_a_fp4", "fpq_recode_w_fp4", "peer_dot")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A board: how much of it the spec's geometry takes, and the largest geometry that is estimated to fit."""
+
+    board: str
+    family: str
+    spec: Geometry
+    spec_luts: float  # share of the board's
+    spec_dsps: float
+    spec_bram: float
+    largest: Geometry | None
+    largest_luts: float
+    limit: str  # what stops a larger one
+    note: str
+
+
+def spec_geometry(board: str, family: str) -> Geometry:
+    """The geometry that hw/spec/boards.toml gives a board."""
+    entry = load().boards.boards[board].geometry[family]
+    return Geometry(entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks)
+
+
+def _array(core: Core, geometry: Geometry) -> float:
+    """LUT sites of the dot units and the recoding of a geometry with the core's lanes."""
+    old = core.geometry
+    cells = core.of_module("fpq_dot_fp4", "peer_dot") / (old.rows * old.columns * old.banks)
+    a = core.of_module("fpq_recode_a_fp4") / (old.rows * old.banks)
+    w = core.of_module("fpq_recode_w_fp4") / (old.columns * old.banks)
+    return geometry.banks * (cells * geometry.rows * geometry.columns + a * geometry.rows + w * geometry.columns)
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Intercept and slope through points by least squares; a single point is taken to be all slope beyond half."""
+    if len({x for x, _ in points}) < 2:
+        x, y = points[0]
+        return y / 2, y / 2 / x
+    mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return mean_y - slope * mean_x, slope
+
+
+def _bram(core: Core, geometry: Geometry) -> float:
+    """BRAM36s: the activation buffer grows with rows, the weights' ring with columns."""
+    old, total, rows, columns = core.geometry, 0.0, 0.0, 0.0
+    for number, row in core.parts:
+        blocks = number * row.count.bram / 2
+        if row.unit.design.top == "fpq_act_buffer":
+            rows += blocks
+        elif row.unit.design.top == "fpq_weights":
+            columns += blocks
+        else:
+            total += blocks
+    return total + rows * geometry.rows / old.rows + columns * geometry.columns / old.columns
+
+
+def largest(board: Board, core: Core, measured: Sequence[Core]) -> tuple[Geometry | None, float, str]:
+    """The geometry with most multiply-accumulates that fits, its LUTs, and what stops the next."""
+    points = [
+        (float(one.geometry.rows * one.geometry.columns), one.sites - _array(one, one.geometry)) for one in measured
+    ]
+    fixed, slope = _line(points)
+    old = core.geometry
+    best: tuple[int, int, Geometry, float] | None = None
+    blocked: dict[int, set[str]] = {}
+    for rows in (2, 4, 8, 16, 32):
+        for columns in range(4, 129, 4):
+            one = Geometry(rows, columns, old.lanes, old.act_depth, old.bus_bits, old.banks)
+            luts = _array(core, one) + fixed + slope * rows * columns
+            dsps = core.total("dsp") * rows * columns / (old.rows * old.columns)
+            limits = {
+                "LUT": luts > SHARE * board.luts,
+                "DSP": dsps > board.dsps,
+                "BRAM": _bram(core, one) > board.bram36,
+            }
+            if any(limits.values()):
+                blocked.setdefault(one.macs, set()).update(name for name, over in limits.items() if over)
+            else:
+                rank = (one.macs, -abs(rows - columns), one, luts)
+                best = rank if best is None or rank[:2] > best[:2] else best
+    if best is None:
+        return None, 0.0, "LUT"
+    above = min((macs for macs in blocked if macs > best[0]), default=0)
+    return best[2], best[3], "/".join(sorted(blocked.get(above, {"LUT"})))
+
+
+def fits(family: str, cores: dict[str, Core], measured: dict[str, list[Core]]) -> list[Fit]:
+    """The boards of the spec. cores: by board, at the spec's geometry; measured: all cores of a device and family."""
+    result = []
+    for name, board in load().boards.boards.items():
+        if name not in cores:
+            continue
+        core = cores[name]
+        found, luts, limit = largest(board, core, measured[DEVICE_OF[board.device]])
+        note = "counted as UltraScale+: Versal's LUTs and carry differ" if board.device == "versal" else ""
+        result.append(
+            Fit(
+                name,
+                family,
+                core.geometry,
+                core.sites / board.luts,
+                core.total("dsp") / board.dsps,
+                core.total("bram") / 2 / board.bram36,
+                found,
+                luts / board.luts,
+                limit,
+                note,
+            )
+        )
+    return result

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the report together: LUTs per MAC of each format, cores by their parts, boards, the chart."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from .boards import SHARE, Fit
+from .chart import Bar, bar_chart, dot_bar, per_product
+from .core import CATEGORIES, Core, Geometry
+from .measure import Row, module_of
+from .synthesis import DEVICES, Design, Device
+from .table import commit, row_data, tool_versions, write_json
+
+__all__ = ["FLAT", "board_table", "core_table", "write_report"]
+
+FLAT = Geometry(2, 4, 32, 512, 128)  # small enough for a flat synthesis, and for a whole simulation of its netlist
+PRODUCTS = {
+    "fpq_dot_fp4": "fpq_product_fp4",
+    "peer_dot": "peer_multiply",
+}
+
+
+def product_sites(row: Row, device: Device) -> float:
+    """LUT sites of one of a dot unit's products among many; 0 where it has none of its own."""
+    top = PRODUCTS.get(row.unit.design.top)
+    if top is None:
+        return 0.0
+    parameters = {k: v for k, v in row.unit.design.parameters.items() if k in ("Bits", "ExponentBits")}
+    if top == "peer_multiply" and not parameters.get("ExponentBits"):
+        parameters.pop("ExponentBits", None)
+    module = module_of(Design(top, parameters), device)
+    return per_product(module) if module else 0.0
+
+
+def core_table(core: Core) -> Table:
+    """A core's parts."""
+    table = Table(title=f"Core {core.family} {core.geometry} by parts, {core.device}", title_justify="left")
+    table.add_column("part")
+    for name in ("number", "LUT each", "LUT", "share", "FF", "DSP", "BRAM36", "LUT levels", "chains"):
+        table.add_column(name, justify="right")
+    table.add_column("verified")
+    for number, row in core.parts:
+        count = row.count
+        table.add_row(
+            row.unit.design.top,
+            f"{number:,}",
+            f"{count.sites:,}",
+            f"{number * count.sites:,}",
+            f"{number * count.sites / core.sites:.1%}",
+            f"{number * count.ff:,}",
+            f"{number * count.dsp:,}",
+            f"{number * count.bram / 2:g}",
+            str(row.depth.levels),
+            str(row.depth.chains),
+            row.verified or "in the flat core",
+        )
+    macs = core.geometry.macs
+    table.add_section()
+    table.add_row(
+        f"all: {core.per_mac:.2f} LUT/MAC of {macs:,}", "", "", f"{core.sites:,}", "", f"{core.total('ff'):,}",
+        f"{core.total('dsp'):,}", f"{core.total('bram') / 2:g}", str(core.depth.levels), str(core.depth.chains), "",
+    )  # fmt: skip
+    return table
+
+
+def board_table(found: Sequence[Fit]) -> Table:
+    """How much of each board the spec's geometry takes, and the largest that is estimated to fit."""
+    table = Table(title=f"Boards (estimate; at most {SHARE:.0%} of the LUTs)", title_justify="left")
+    for name in ("board", "family", "spec", "LUT", "DSP", "BRAM", "largest", "MAC/cycle", "LUT ", "stopped by", "note"):
+        table.add_column(name)
+    for fit in found:
+        table.add_row(
+            fit.board, fit.family, str(fit.spec), f"{fit.spec_luts:.0%}", f"{fit.spec_dsps:.0%}",
+            f"{fit.spec_bram:.0%}", str(fit.largest or "none"), f"{fit.largest.macs:,}" if fit.largest else "",
+            f"{fit.largest_luts:.0%}", fit.limit, fit.note,
+        )  # fmt: skip
+    return table
+
+
+def _core_data(core: Core, product: float) -> dict[str, Any]:
+    parts = [
+        {
+            "module": row.unit.design.top,
+            "parameters": dict(row.unit.design.parameters),
+            "number": number,
+            "lut_each": row.count.sites,
+            "verified": row.verified or "in the flat core",
+        }
+        for number, row in core.parts
+    ]
+    names = {"sites": "lut", "strict": "lut_strict", "ff": "ff", "carry": "carry_bits", "dsp": "dsp", "uram": "uram"}
+    return {
+        "family": core.family,
+        "geometry": asdict(core.geometry),
+        "macs": core.geometry.macs,
+        "device": core.device,
+        **{name: core.total(key) for key, name in names.items()},
+        "bram36": core.total("bram") / 2,
+        "lut_per_mac": core.per_mac,
+        "lut_per_mac_by_part": {k: v / core.geometry.macs for k, v in core.categories(product).items()},
+        "depth": asdict(core.depth),
+        "dot_of_a_peer": any(row.unit.design.top == "peer_dot" for _, row in core.parts),
+        "parts": parts,
+    }
+
+
+def lut_per_mac(rows: Sequence[Row], cores: Sequence[Core]) -> dict[str, dict[str, float | None]]:
+    """Each format on UltraScale+: the cheapest dot unit, and the core of most MACs of those measured."""
+    device, result = DEVICES["ultrascale"].name, {}
+    for format in ("fp4", "fp6", "int4", "int8"):
+        dots = [row for row in rows if row.unit.format == format and row.unit.group in ("dot", "peer")]
+        own = [row for row in dots if row.device == device and row.unit.group == "dot"] or dots
+        big = max(
+            (c for c in cores if c.family == format and c.device == device), key=lambda c: c.geometry.macs, default=None
+        )
+        costs = [row.per_mac for row in own if row.device == device and row.per_mac is not None]
+        if costs or big:
+            result[format] = {"dot": min(costs, default=None), "core": big.per_mac if big else None}
+    return result
+
+
+def write_report(
+    out: Path, rows: Sequence[Row], cores: Sequence[Core], found: Sequence[Fit], flat: Row | None, small: Core | None
+) -> list[Path]:
+    """Write estimate.json and lut_per_mac.png into `out`; raises FpqvarError when that fails."""
+    device = DEVICES["ultrascale"]
+    products = {row.unit.name: product_sites(row, device) for row in rows if row.unit.group in ("dot", "peer")}
+    own = next((products[row.unit.name] for row in rows if row.unit.design.top == "fpq_dot_fp4"), 0.0)
+    bars: list[Bar] = [
+        dot_bar(row, products[row.unit.name])
+        for row in rows
+        if row.unit.group in ("dot", "peer") and row.device == device.name
+    ]
+    for core in cores:
+        peer = next((products[r.unit.name] for r in rows if r.unit.group == "peer" and r.unit.format == core.family), 0)
+        parts = core.categories(own if core.family == "fp4" else peer)
+        label = f"core {core.family} {core.geometry}, {core.device}"
+        bars.append((label, {k: parts[k] / core.geometry.macs for k in CATEGORIES}, core.total("dsp")))
+    data = {
+        "commit": commit(),
+        "tools": tool_versions(),
+        "what": "open synthesis, no place and route: an estimate",
+        "lut_per_mac": lut_per_mac(rows, cores),
+        "boards": {
+            f"{fit.board}/{fit.family}": {
+                **asdict(fit), "geometry": asdict(fit.largest) if fit.largest else None
+            } for fit in found
+        },
+        "flat_check": None if flat is None or small is None else {
+            "geometry": asdict(FLAT), "lut_flat": flat.count.sites, "lut_by_parts": small.sites,
+            "verified": flat.verified, "depth": asdict(flat.depth),
+        },
+        "cores": [_core_data(core, own) for core in cores],
+        "rows": [row_data(row) for row in rows],
+    }  # fmt: skip
+    write_json(out / "estimate.json", data)
+    title = f"What a multiply-accumulate costs ({data['commit']})"
+    bar_chart(bars, out / "lut_per_mac.png", title)
+    return [out / "estimate.json", out / "lut_per_mac.png"]
