@@ -42,12 +42,12 @@ def emit_product(cell: Cell, module: str) -> str:
     lines = [
         f"{_HEADER}// Product of an activation of magnitude {', '.join(map(str, cell.a))} and a weight of magnitude",
         f"// {', '.join(map(str, cell.b))}, recoded by fpq_recode_*: {cell.sites:g} LUTs.",
-        "// product_o is product + 256 - one_o: its bits are complemented where the product is negative.",
+        f"// {{~one_o, product_o}} is the product + {1 << cell.bits} - one_o: complemented where the product is negative.",
         "",
         f"module {module} (",
         f"  input  logic [{len(a)}:0] a_i,  // classes, sign on top",
         f"  input  logic [{len(b)}:0] b_i,",
-        f"  output logic [{cell.bits}:0]  product_o,",
+        f"  output logic [{cell.bits - 1}:0]  product_o,",
         "  output logic        one_o",
         ");",
         "",
@@ -55,7 +55,6 @@ def emit_product(cell: Cell, module: str) -> str:
         "",
         f"  assign sign  = a_i[{len(a)}] ^ b_i[{len(b)}];",
         "  assign one_o = sign;",
-        f"  assign product_o[{cell.bits}] = ~sign;",
     ]
     for lut in cell.luts:
         inputs = [nets.get(name, name) for name in lut.inputs]

@@ -5,7 +5,8 @@
 module fpq_add3 #(
   parameter fpq_bank_pkg::target_e Target = fpq_bank_pkg::DefaultTarget,
   parameter int Width = 9,
-  parameter int SumWidth = 11  // at most Width + 2; a shorter sum wraps
+  parameter int SumWidth = 11,  // at most Width + 2; a shorter sum wraps
+  parameter bit InvertTop = 0   // the operands' top bits come complemented
 ) (
   input  logic [Width-1:0]    x_i,
   input  logic [Width-1:0]    y_i,
@@ -16,13 +17,17 @@ module fpq_add3 #(
 );
 
   if (Target == fpq_bank_pkg::TargetGeneric) begin : gen_generic
-    assign sum_o = SumWidth'(x_i) + SumWidth'(y_i) + (clear_i ? '0 : SumWidth'(z_i)) + SumWidth'(ones_i[0]) +
-                   SumWidth'(ones_i[1]);
+    localparam logic [Width-1:0] Flip = Width'(InvertTop) << (Width - 1);
+    assign sum_o = SumWidth'(x_i ^ Flip) + SumWidth'(y_i ^ Flip) + (clear_i ? '0 : SumWidth'(z_i ^ Flip)) +
+                   SumWidth'(ones_i[0]) + SumWidth'(ones_i[1]);
   end else begin : gen_mapped
     localparam int Places = SumWidth < Width + 1 ? SumWidth : Width + 1;
     // Inputs x, y, z, clear, majority from below. O6: parity. O5: majority of the three.
     localparam logic [31:0] Parity = 32'h99696696;
     localparam logic [31:0] Majority = 32'h88e888e8;
+    // The same of complemented x, y and z.
+    localparam logic [31:0] ParityOfInverse = 32'h99966669;
+    localparam logic [31:0] MajorityOfInverse = 32'h11171117;
 
     logic [Width:0] x, y, z;
     logic [Places:0] majority;
@@ -34,7 +39,7 @@ module fpq_add3 #(
 
     for (genvar i = 0; i < Places; i++) begin : gen_places
       LUT6_2 #(
-        .INIT({Parity, Majority})
+        .INIT(InvertTop && i == Width - 1 ? {ParityOfInverse, MajorityOfInverse} : {Parity, Majority})
       ) u_lut (
         .O6(parity[i]),
         .O5(majority[i+1]),

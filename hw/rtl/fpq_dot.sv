@@ -11,6 +11,7 @@ module fpq_dot
   parameter int Lanes = 32,
   parameter int ProductWidth = 9,                    // of the offset form; Offset is half its range
   parameter int SumBits = 22,
+  parameter bit InvertTop = 0,                       // the products' top bits come complemented
   localparam int Latency = tree_levels(Lanes) + 1
 ) (
   input  logic                          clk_i,
@@ -36,7 +37,8 @@ module fpq_dot
   fpq_sum #(
     .Target (Target),
     .Count  (Lanes),
-    .Largest(Largest)
+    .Largest(Largest),
+    .InvertTop(InvertTop)
   ) u_sum (
     .clk_i,
     .operands_i(products_i),

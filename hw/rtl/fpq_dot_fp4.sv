@@ -20,7 +20,8 @@ module fpq_dot_fp4
   output logic [SumBits-1:0]     sum_o
 );
 
-  logic [Lanes*9-1:0] products, products_q;
+  logic [Lanes*8-1:0] products, products_q;
+  logic [Lanes*9-1:0] operands;
   logic [Lanes-1:0] ones, ones_q;
   logic [SumBits-1:0] sum;
 
@@ -28,9 +29,11 @@ module fpq_dot_fp4
     fpq_product_fp4 u_product (
       .a_i      (a_i[l*ABits+:ABits]),
       .b_i      (w_i[l*WBits+:WBits]),
-      .product_o(products[9*l+:9]),
+      .product_o(products[8*l+:8]),
       .one_o    (ones[l])
     );
+    // The top bit is the sign's complement: the first adders take it as it is, which spares a register and half a LUT.
+    assign operands[9*l+:9] = {ones_q[l], products_q[8*l+:8]};
   end
 
   always_ff @(posedge clk_i) begin
@@ -44,12 +47,13 @@ module fpq_dot_fp4
     .Target      (Target),
     .Lanes       (Lanes),
     .ProductWidth(9),
-    .SumBits     (SumBits)
+    .SumBits     (SumBits),
+    .InvertTop   (1)
   ) u_dot (
     .clk_i,
     .valid_i,
     .first_i,
-    .products_i(products_q),
+    .products_i(operands),
     .ones_i    (ones_q),
     .sum_o     (sum)
   );

@@ -3,12 +3,12 @@
 //
 // Product of an activation of magnitude 0, 1, 2, 3, 4, 5, 6, 7, 8, 12 and a weight of magnitude
 // 0, 1, 2, 3, 4, 6, 8, 12, recoded by fpq_recode_*: 7.5 LUTs.
-// product_o is product + 256 - one_o: its bits are complemented where the product is negative.
+// {~one_o, product_o} is the product + 256 - one_o: complemented where the product is negative.
 
 module fpq_product_fp4 (
   input  logic [12:0] a_i,  // classes, sign on top
   input  logic [12:0] b_i,
-  output logic [8:0]  product_o,
+  output logic [7:0]  product_o,
   output logic        one_o
 );
 
@@ -16,7 +16,6 @@ module fpq_product_fp4 (
 
   assign sign  = a_i[12] ^ b_i[12];
   assign one_o = sign;
-  assign product_o[8] = ~sign;
 
   LUT6_2 #(.INIT(64'h953f6ac05f5fa0a0)) u_p0_p1 (
     .O5(product_o[0]), .O6(product_o[1]),

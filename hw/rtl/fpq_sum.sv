@@ -7,6 +7,7 @@ module fpq_sum #(
   parameter int Count = 32,
   parameter int Ones = Count,
   parameter int Largest = 511,  // of an operand
+  parameter bit InvertTop = 0,  // the operands' top bits come complemented
   localparam int Width = $clog2(Largest + 1),
   localparam int ResultWidth = fpq_bank_pkg::tree_width(Count, Largest)
 ) (
@@ -35,7 +36,8 @@ module fpq_sum #(
       fpq_add3 #(
         .Target  (Target),
         .Width   (Width),
-        .SumWidth(NextWidth)
+        .SumWidth(NextWidth),
+        .InvertTop(InvertTop)
       ) u_add (
         .x_i    (operands_i[(3*i)*Width+:Width]),
         .y_i    (operands_i[(3*i+1)*Width+:Width]),
@@ -46,7 +48,8 @@ module fpq_sum #(
       );
     end
     for (genvar i = 0; i < Left; i++) begin : gen_left
-      assign sums[(Adders+i)*NextWidth+:NextWidth] = NextWidth'(operands_i[(3*Adders+i)*Width+:Width]);
+      assign sums[(Adders+i)*NextWidth+:NextWidth] =
+          NextWidth'(operands_i[(3*Adders+i)*Width+:Width] ^ (Width'(InvertTop) << (Width - 1)));
     end
 
     always_ff @(posedge clk_i) begin
