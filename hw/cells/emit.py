@@ -42,7 +42,7 @@ def emit_product(cell: Cell, module: str) -> str:
     lines = [
         f"{_HEADER}// Product of an activation of magnitude {', '.join(map(str, cell.a))} and a weight of magnitude",
         f"// {', '.join(map(str, cell.b))}, recoded by fpq_recode_*: {cell.sites:g} LUTs.",
-        f"// {{~one_o, product_o}} is the product + {1 << cell.bits} - one_o: complemented where the product is negative.",
+        f"// {{~one_o, product_o}} is the product + {1 << cell.bits} - one_o: complemented where it is negative.",
         "",
         f"module {module} (",
         f"  input  logic [{len(a)}:0] a_i,  // classes, sign on top",

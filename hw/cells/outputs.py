@@ -4,7 +4,7 @@
 from sw_quant._generated import FORMATS, Format
 
 from .emit import emit_product, emit_recode
-from .fp4 import DUAL
+from .fp4 import DUAL, PLAIN
 from .model import Cell
 
 __all__ = ["activation_rows", "render", "render_cell", "weight_rows"]
@@ -59,4 +59,15 @@ def render_cell(cell: Cell, suffix: str, dual: bool) -> dict[str, str]:
 
 def render() -> dict[str, str]:
     """Every file that is kept, by its path from the repository's root."""
-    return {f"hw/rtl/{name}": text for name, text in render_cell(DUAL, "fp4", dual=True).items()}
+    files = render_cell(DUAL, "fp4", dual=True) | {
+        "fpq_product_e2m1.sv": emit_product(PLAIN, "fpq_product_e2m1"),
+        "fpq_recode_a_e2m1.sv": emit_recode(
+            PLAIN, "a", "fpq_recode_a_e2m1", weight_rows(Cell(**vars(PLAIN) | {"b": PLAIN.a}), FORMATS["e2m1"]), 4,
+            "Recodes an E2M1 activation, for an array without the dual format.",
+        ),
+        "fpq_recode_w_e2m1.sv": emit_recode(
+            PLAIN, "b", "fpq_recode_w_e2m1", weight_rows(PLAIN, FORMATS["e2m1"]), 4,
+            "Recodes an E2M1 weight, for an array without the dual format.",
+        ),
+    }  # fmt: skip
+    return {f"hw/rtl/{name}": text for name, text in files.items()}

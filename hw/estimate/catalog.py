@@ -56,7 +56,8 @@ def _dot(name: str, top: str, format: str, note: str = "", dsp: bool = False, **
 
 # The dot units that compete, of 128 lanes with their group accumulators. A new variant is a line here.
 VARIANTS = (
-    _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=128),
+    _dot("FP4, no dual format", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=128, Dual=0),
+    _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "with the dual format; operands recoded outside", Lanes=128),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )

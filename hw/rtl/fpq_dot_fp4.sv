@@ -7,6 +7,7 @@ module fpq_dot_fp4
 #(
   parameter target_e Target = TargetUltrascale,
   parameter int Lanes = 32,
+  parameter bit Dual = 1,  // the activations may be of the dual format's negative half too
   parameter int ABits = 13,  // classes and sign of a recoded operand
   parameter int WBits = 13,
   localparam int SumBits = sum_bits(fpq_pkg::FamilyFp4)
@@ -26,12 +27,21 @@ module fpq_dot_fp4
   logic [SumBits-1:0] sum;
 
   for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
-    fpq_product_fp4 u_product (
-      .a_i      (a_i[l*ABits+:ABits]),
-      .b_i      (w_i[l*WBits+:WBits]),
-      .product_o(products[8*l+:8]),
-      .one_o    (ones[l])
-    );
+    if (Dual) begin : gen_dual
+      fpq_product_fp4 u_product (
+        .a_i      (a_i[l*ABits+:ABits]),
+        .b_i      (w_i[l*WBits+:WBits]),
+        .product_o(products[8*l+:8]),
+        .one_o    (ones[l])
+      );
+    end else begin : gen_plain
+      fpq_product_e2m1 u_product (
+        .a_i      (a_i[l*ABits+:ABits]),
+        .b_i      (w_i[l*WBits+:WBits]),
+        .product_o(products[8*l+:8]),
+        .one_o    (ones[l])
+      );
+    end
     // The top bit is the sign's complement: the first adders take it as it is, which spares a register and half a LUT.
     assign operands[9*l+:9] = {ones_q[l], products_q[8*l+:8]};
   end

@@ -3,7 +3,7 @@
 //
 // Product of an activation of magnitude 0, 1, 2, 3, 4, 5, 6, 7, 8, 12 and a weight of magnitude
 // 0, 1, 2, 3, 4, 6, 8, 12, recoded by fpq_recode_*: 7.5 LUTs.
-// {~one_o, product_o} is the product + 256 - one_o: complemented where the product is negative.
+// {~one_o, product_o} is the product + 256 - one_o: complemented where it is negative.
 
 module fpq_product_fp4 (
   input  logic [12:0] a_i,  // classes, sign on top
