@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import FpqvarError
+from .errors import FpqvarError, UsageError
 from .hadamard import hadamard_fold_weight, signs
 from .kvcache import CacheQuantizer
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, Study, new_manifest
@@ -144,19 +144,16 @@ def quantize_model(
     Raises FpqvarError naming the layer whose shape or values the recipe cannot take, or what is wrong with the factors.
     """
     config = model.config
-    smooth: Mapping[str, Tensor] = {}
-    if factors is not None:
-        factors.check(config, model.sha256)
-        smooth = factors.layers
-    chosen = layer_signs(config, recipe)
-    linears = model.var.linear_layers()
-    layers = {}
-    for done, (name, layer) in enumerate(linears.items(), 1):
-        layers[name] = quantize_layer(name, layer, recipe, chosen.get(name), smooth.get(name))
-        if progress is not None:
-            progress(done, len(linears))
+    if recipe.by_error is not None:
+        if factors is not None:
+            raise UsageError(f"recipe {recipe.name} finds its own factors; leave {factors.origin} out")
+        from .ptq.pack import quantize_by_error
+
+        layers, into_adaln = quantize_by_error(model, recipe, progress)
+    else:
+        layers, into_adaln = _quantize_layers(model, recipe, progress, factors)
     left_out = {f"blocks.{block}.{key}" for block in range(config.depth) for key in _LINEAR_KEYS}
-    state = fold_signs(model.var.state_dict(), config, _input_factors(chosen, smooth))
+    state = fold_signs({key: value.cpu() for key, value in model.var.state_dict().items()}, config, into_adaln)
     manifest = new_manifest(
         recipe=recipe,
         source=source,
@@ -174,6 +171,25 @@ def quantize_model(
         {key: value.numpy() for key, value in floats.items()},
         {key: value.numpy() for key, value in vqvae.items()},
     )
+
+
+def _quantize_layers(
+    model: LoadedModel, recipe: Recipe, progress: Progress | None, factors: Factors | None
+) -> tuple[dict[str, PackedLayer], dict[str, Tensor]]:
+    """Every layer by itself, and what adaLN multiplies their inputs by."""
+    smooth: Mapping[str, Tensor] = {}
+    if factors is not None:
+        factors.check(model.config, model.sha256)
+        smooth = factors.layers
+    chosen = layer_signs(model.config, recipe)
+    linears = model.var.linear_layers()
+    layers = {}
+    for done, (name, layer) in enumerate(linears.items(), 1):
+        own = LinearLayer(*(tensor.cpu() for tensor in layer))
+        layers[name] = quantize_layer(name, own, recipe, chosen.get(name), smooth.get(name))
+        if progress is not None:
+            progress(done, len(linears))
+    return layers, _input_factors(chosen, smooth)
 
 
 def _input_factors(chosen: Mapping[str, Tensor], smooth: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -152,3 +152,27 @@ def _codes(x: Tensor, scales: Tensor, format: Format, ties: Ties) -> Tensor:
 def _code_table(format: Format, ties: Ties) -> tuple[Tensor, int]:
     """Codes by floor(z) + ceil(z), first those of positive elements, then of negative ones; and the largest z."""
     return torch.tensor(place_codes(format, ties), dtype=torch.uint8), largest_place(format)
+
+
+@torch.no_grad()
+def quantize_with_scales(
+    x: Tensor, scales: Tensor, format: str | Format, group: int | None = None, ties: Ties = "even"
+) -> QTensor:
+    """As `quantize`, but with scales that are given: float16 [..., groups], with a last dimension 2 for dual formats.
+
+    Raises:
+        UsageError: as `quantize`, and for scales of another shape or type.
+        FpqvarError: an element of `x` is Inf or NaN, or a scale is, or is negative.
+    """
+    chosen = resolve(format)
+    k = x.shape[-1] if x.ndim else 0
+    size = _group_size(chosen, k, group, "group")
+    if not bool(torch.isfinite(x).all()):
+        raise FpqvarError(_NOT_FINITE)
+    if not bool((torch.isfinite(scales) & (scales >= 0)).all()):
+        raise FpqvarError("a scale is negative, Inf or NaN; choose the scales again")
+    wanted = QTensor(torch.zeros_like(x, dtype=torch.uint8), scales, chosen, size)
+    groups, width = wanted.groups, min(size, k)
+    grouped = F.pad(x.reshape(-1, k).float(), (0, groups * width - k)).view(-1, groups, width)
+    codes = _codes(grouped, wanted.term_scales.reshape(-1, groups, len(terms(chosen))), chosen, ties)
+    return QTensor(codes.view(-1, groups * width)[:, :k].reshape(x.shape), scales, chosen, size)

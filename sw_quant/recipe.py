@@ -14,6 +14,12 @@
     [layers."3.fc2"]          # one layer of one block, on top of its kind's table
     activations = "e2m1"
 
+Instead of rounding to nearest with the formats and transforms of the tables, errors of the layers' outputs can decide:
+
+    [by_error]
+    activations = ["e2m1", "dual4"]      # to choose among, layer by layer
+    smoothing = [0.0, 0.5]               # exponents of smoothing factors to choose among
+
 What no engine computes can be studied all the same, by fake quantization in torch (`LayerRecipe.on_engine` is false):
 
     activation_group = "tensor"          # other groups than the weights', or one scale for a whole tensor
@@ -48,7 +54,9 @@ else:
     import tomli as tomllib
 
 __all__ = [
+    "GHT_KINDS",
     "LAYER_KINDS",
+    "ByError",
     "FormatName",
     "Group",
     "LayerRecipe",
@@ -126,6 +134,24 @@ class LayerRecipe(BaseModel):
         return value
 
 
+class ByError(BaseModel):
+    """Weights, scales and each layer's transform chosen so that the layers' outputs stay what they were (`ptq`).
+
+    Attributes:
+        images: of the float model, that the errors are measured on.
+        activations: formats to choose among, for each layer.
+        smoothing: exponents of the smoothing factors to choose among, before mat_qkv and fc1; 0 is no smoothing.
+        group: elements that share a scale.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    images: int = Field(default=256, ge=2)
+    activations: tuple[FormatName, ...] = Field(min_length=1, strict=False)
+    smoothing: tuple[float, ...] = Field(default=(0.0,), min_length=1, strict=False)
+    group: int = Field(default=128, gt=0, multiple_of=K_MULTIPLE)
+
+
 class Recipe(BaseModel):
     """A whole recipe. `seed` draws the random signs of the transform; `kv_cache` is the cache's format, None: float."""
 
@@ -137,6 +163,7 @@ class Recipe(BaseModel):
     scale_rule: Literal["absmax"] = "absmax"
     seed: int = Field(default=0, ge=0)
     kv_cache: FormatName | None = None
+    by_error: ByError | None = None
     mat_qkv: LayerRecipe
     proj: LayerRecipe
     fc1: LayerRecipe

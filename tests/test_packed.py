@@ -126,7 +126,7 @@ def test_signs_depend_on_seed_and_layer() -> None:
     assert len({tuple(d.tolist()) for d in shared.values()}) == 2
 
 
-@pytest.mark.parametrize("recipe", shipped_recipes())
+@pytest.mark.parametrize("recipe", [name for name in shipped_recipes() if load_recipe(name).by_error is None])
 def test_weights_are_those_of_the_recipe(recipe: str) -> None:
     model = tiny_model()
     result = quantize_model(model, load_recipe(recipe), SOURCE)

@@ -30,6 +30,7 @@ def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | str | None, bool]
         ("fpqvar-fp4-kv4", "e2m1", 128, "dual4", True),
         ("fpqvar-fp6-kv6", "e2m3", None, "dual6", False),
         ("fp4-ght", "e2m1", 128, "e2m1", True),
+        ("best-fp4", "e2m1", 128, "e2m1", False),
         ("fp4-dfq", "e2m1", 128, "dual4", False),
         ("fp4-rtn", "e2m1", 128, "e2m1", False),
         ("fpqvar-fp6", "e2m3", None, "dual6", False),
@@ -58,7 +59,7 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
 
 def test_every_shipped_recipe_is_in_the_list_above() -> None:
     others = {"int8-tensor", "litevar-int4", "litevar-int6"}  # see the next test
-    assert len(shipped_recipes()) == 17 + len(others)
+    assert len(shipped_recipes()) == 18 + len(others)
 
 
 def test_what_no_engine_computes() -> None:
@@ -135,7 +136,7 @@ def test_what_is_refused_names_file_and_key(tmp_path: Path, text: str, message: 
 
 
 def test_unknown_name_and_missing_file() -> None:
-    with pytest.raises(UsageError, match="unknown recipe 'fp5'; shipped: fp4-dfq, "):
+    with pytest.raises(UsageError, match="unknown recipe 'fp5'; shipped: best-fp4, "):
         load_recipe("fp5")
     with pytest.raises(UsageError, match=r"no/such\.toml: No such file or directory; give"):
         load_recipe("no/such.toml")

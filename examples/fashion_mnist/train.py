@@ -31,9 +31,8 @@ from examples.fashion_mnist.train_var import VarSettings, train_var
 from examples.fashion_mnist.train_vqvae import VqvaeSettings, train_vqvae
 from host.cli.images import draw_sheet, save_png, to_bytes
 from sw_quant.errors import FpqvarError
-from sw_quant.evaluation.classifier import FashionClassifier, load_classifier
-from sw_quant.evaluation.frechet import Statistics
-from sw_quant.evaluation.scorer import Scorer
+from sw_quant.evaluation.classifier import FashionClassifier, Seen, load_classifier
+from sw_quant.evaluation.scorer import Scorer, reference_tensors
 from sw_quant.files import new_folder
 from sw_quant.var.checkpoint import load_model
 from sw_quant.var.config import PRESETS, to_dict
@@ -101,16 +100,28 @@ def classifier(
     path = out / "classifier.safetensors"
     train_classifier(FashionClassifier().to(where), train, test, path, epochs, seed, log)
     net = load_classifier(path).to(where)  # as stored, in float16
-    tensors: dict[str, torch.Tensor] = {}
     with exact_float32():
-        for name, split in (("train", train), ("test", test)):
-            parts = [net.features(to_unit(images)) for images in split.images.split(1000)]
-            value = Statistics.of(torch.cat(parts))
-            tensors |= {f"{name}.mean": value.mean, f"{name}.cov": value.cov}
-            tensors |= {f"{name}.count": torch.tensor(value.count)}
-        save_tensors(out / "reference.safetensors", tensors, dtype=None)
+        _write_reference(net, train, test, out)
         found = Scorer(out, where).score(to_unit(train.images), train.labels.tolist())
     log.write(stored_train_accuracy=found.class_accuracy, train_to_test_distance=found.frechet_distance)
+
+
+@app.command()
+def reference(data: DataOption = DEBIAN_FOLDER, out: OutOption = OUT, device: DeviceOption = "auto") -> None:
+    """Write the classifier's reference statistics anew, without training it."""
+    where = _device(device)
+    train, test = _splits(data, where, 0)
+    with exact_float32():
+        _write_reference(load_classifier(out / "classifier.safetensors").to(where), train, test, out)
+
+
+def _write_reference(net: FashionClassifier, train: Split, test: Split, out: Path) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    for name, split in (("train", train), ("test", test)):
+        parts = [net.see(to_unit(images)) for images in split.images.split(1000)]
+        seen = Seen(*(torch.cat(values) for values in zip(*parts, strict=True)))
+        tensors |= reference_tensors(name, seen, whole=name == "test")
+    save_tensors(out / "reference.safetensors", tensors, dtype=None)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,18 @@ from torch import Tensor, nn
 from sw_quant.errors import FpqvarError
 
 FEATURES = 128
+SPATIAL_CHANNELS = 8  # of the last feature map: as many numbers as there are features
+
+
+class Seen(NamedTuple):
+    """What the classifier makes of images: ``features [N, 128]``, ``spatial [N, 128]``, ``logits [N, classes]``.
+
+    Like sFID's, the spatial features are the first channels of a feature map, place by place (Nash et al., 2021).
+    """
+
+    features: Tensor
+    spatial: Tensor
+    logits: Tensor
 
 
 class FashionClassifier(nn.Module):
@@ -44,6 +57,13 @@ class FashionClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits, ``[B, classes]``."""
         return self.head(self.dropout(self.features(images)))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def see(self, images: Tensor) -> Seen:
+        """Features and logits of images ``[B, 1, 32, 32]``."""
+        maps = self.stages(images * 2 - 1)
+        features = torch.relu(self.hidden(maps.flatten(1)))
+        return Seen(features, maps[:, :SPATIAL_CHANNELS].flatten(1), self.head(features))
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
