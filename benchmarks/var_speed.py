@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long VAR-d30 takes for an image, and for 32, on a GPU: float and FP4 with a six-bit cache; random weights serve.
+"""How long VAR-d30 takes for an image, and for 32, on a GPU: float, and FP4 with a six-bit cache.
 
     python -m benchmarks.var_speed [--official /path/to/VAR] [--json docs/results/var-h100.json]
 
 `--official` is a checkout of the published code (github.com/FoundationVision/VAR), which is then timed in the same run,
 under autocast to half precision as its own example has it. It is not part of this project. Every figure is the median
-over whole calls, from labels to images, decoding included.
+over whole calls, from labels to images, decoding included; weights are random. FP4 is timed in two ways (see
+`sw_quant.var.linears`): fake-quantized, and exact, which are the engine's bits.
 """
 
 import statistics
@@ -26,7 +27,8 @@ from sw_quant.quantize import layer_signs
 from sw_quant.quantizer import quantize
 from sw_quant.recipe import Recipe, load_recipe
 from sw_quant.var import PRESETS, Var, Vqvae
-from sw_quant.var.fast import FakeQuantLayer, FakeQuantLinears, FastVar
+from sw_quant.var.fast import FastVar
+from sw_quant.var.linears import ExactLinears, FakeQuantLinears, Linears, QuantizedLayer
 
 CFG, TOP_K, TOP_P = 4.0, 900, 0.95  # as the published demonstration
 
@@ -58,7 +60,7 @@ def random_var(preset: str) -> Var:
     return var.cuda().eval().requires_grad_(False)
 
 
-def fake_quant_linears(var: Var, recipe: Recipe) -> FakeQuantLinears:
+def quantized_layers(var: Var, recipe: Recipe) -> dict[str, QuantizedLayer]:
     """The layers quantized on the GPU. (Signs are not folded into adaLN: of random weights the speed is the same.)"""
     signs = layer_signs(var.config, recipe)
     layers = {}
@@ -69,11 +71,11 @@ def fake_quant_linears(var: Var, recipe: Recipe) -> FakeQuantLinears:
         k = weight.shape[1]
         group = part.group if isinstance(part.group, int) else k
         q = quantize(weight, part.weights, group=min(group, k))
-        layers[name] = FakeQuantLayer.of(q, bias, part.activations, part.ght)
-    return FakeQuantLinears(layers)
+        layers[name] = QuantizedLayer(q, bias, part.activations, part.ght)
+    return layers
 
 
-def our_seconds(var: Var, images: int, linears: FakeQuantLinears | None, times: int) -> float:
+def our_seconds(var: Var, images: int, linears: Linears | None, times: int) -> float:
     """Our generator with the model's own layers, or with others."""
     fast = FastVar(var, images, CFG, TOP_K, TOP_P, linears)
     labels = list(range(images))
@@ -130,10 +132,13 @@ def main(
         row["float_fp16_s"] = our_seconds(var, images, None, times)
         if chosen.kv_cache is not None:
             var.cache_rounding = CacheQuantizer(chosen.kv_cache)
-        row["fake_quant_s"] = our_seconds(var, images, fake_quant_linears(var, chosen), times)
-        del var
+        layers = quantized_layers(var, chosen)
+        row["fake_quant_s"] = our_seconds(var, images, FakeQuantLinears(layers), times)
+        row["exact_s"] = our_seconds(var, images, ExactLinears(layers), times)
+        del var, layers
         torch.cuda.empty_cache()
-        row["fake_quant_of_float"] = row["fake_quant_s"] / row["float_fp16_s"]
+        for kind in ("fake_quant", "exact"):
+            row[f"{kind}_of_float"] = row[f"{kind}_s"] / row["float_fp16_s"]
         if model == "d30":
             row["measured_earlier_s"] = EARLIER[images]
         print(

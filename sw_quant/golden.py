@@ -2,10 +2,11 @@
 """The golden linear layer: what the engine computes, bit for bit (contract sections 1.2 to 1.5).
 
 Sums of code products are small integers. On the CPU a product of bytes gives them, if it is exact there (not every
-processor's is: `bytes_are_exact`). Else a float32 matrix product does, exactly while they stay within 2^24; no code
-has more than eight significant bits, so not even TF32 or bfloat16 inputs would change one. Longer groups are cut where
-2^24 could be passed, and the cuts added up in double. Everything after that is single precision, one operation at a
-time: torch runs each in-place call below as a kernel of its own, so nothing is fused.
+processor's is: `bytes_are_exact`); on a GPU a Triton kernel computes all of Y from bytes. Else a float32 matrix product
+does, exactly while sums stay within 2^24; no code has more than eight significant bits, so not even TF32 or bfloat16
+inputs would change one. Longer groups are cut where 2^24 could be passed, and the cuts added up in double. Everything
+after that is single precision, one operation at a time: torch runs each in-place call below as a kernel of its own, so
+nothing is fused.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from . import kernels
 from .errors import FpqvarError, UsageError
 from .formats import Format, term_units, terms
 from .fp16 import overflows, replace_nonfinite, to_fp16
@@ -42,7 +44,7 @@ class PreparedWeight:
     """A weight decoded once for many calls: a byte an element, or four.
 
     Attributes:
-        units: [K, N], signed magnitudes: float32, or int8 (K running fastest) where products of bytes are exact.
+        units: [K, N], signed magnitudes: float32; or int8, K running fastest, where products of bytes are exact.
         steps: float32 [groups, N], scale times unit.
         group: elements of K that share a scale.
         largest: the format's largest magnitude in units.
@@ -59,7 +61,7 @@ def prepare(w: QTensor) -> PreparedWeight:
     if w.codes.ndim != 2 or w.format.kind == "dual":
         raise UsageError(f"a weight is a matrix of a plain format, not {w.format.name} {tuple(w.shape)}")
     steps = w.scales.float().mul_(2.0 ** terms(w.format)[0].unit_log2).t().contiguous()
-    if w.codes.device.type == "cpu" and _fits_bytes(w.format) and bytes_are_exact():
+    if fits_bytes(w.format) and (_by_kernel(w) if w.codes.is_cuda else bytes_are_exact()):
         units = w.units(torch.int8)[0].t()
     else:
         units = w.units()[0].t().contiguous()
@@ -138,7 +140,9 @@ def _check(x: Tensor, w: PreparedWeight, bias: Tensor | None, group: int) -> Non
 
 def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor, bool]:
     """Contract section 1.5, tile by tile. Returns Y and whether it saturated."""
-    in_bytes = w.units.dtype == torch.int8 and _fits_bytes(a.format)
+    in_bytes = w.units.dtype == torch.int8 and fits_bytes(a.format)
+    if in_bytes and w.units.is_cuda:
+        return _product_by_kernel(a, w, bias)
     units = a.units(torch.int8 if in_bytes else torch.float32)
     w_units = w.units if in_bytes else w.units.float()
     unit_values = torch.tensor([2.0**table.unit_log2 for table in terms(a.format)], device=units.device)
@@ -157,6 +161,21 @@ def _product(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor
             overflow |= overflows(acc)
             y[at, to] = to_fp16(acc)
     return y, overflow
+
+
+def _by_kernel(w: QTensor) -> bool:
+    """Whether a GPU's exact product takes such a weight."""
+    return kernels.available(w.codes) and kernels.takes(w.shape[1], w.group)
+
+
+def _product_by_kernel(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor, bool]:
+    from .kernels.product import exact_product
+
+    units = a.units(torch.int8).sum(dim=0, dtype=torch.int8)
+    flag = torch.zeros(1, dtype=torch.int32, device=units.device)
+    offset = torch.zeros(w.units.shape[1], device=units.device) if bias is None else bias
+    y = exact_product(units, a.term_scales.contiguous(), a.format, w.units.t(), w.steps, offset, flag)
+    return y, bool(flag)
 
 
 def _tile(a: Tensor, a_steps: Tensor, w: Tensor, w_steps: Tensor, group: int, limits: list[int]) -> Tensor:
@@ -192,7 +211,8 @@ def _exact_sums(a: Tensor, w: Tensor, limit: int, out: Tensor) -> None:
     out.copy_(total)
 
 
-def _fits_bytes(format: Format) -> bool:
+def fits_bytes(format: Format) -> bool:
+    """Whether every signed magnitude of a format is a byte."""
     units = term_units(format)
     return bool(units.min() >= -128 and units.max() <= 127)
 

@@ -9,7 +9,8 @@ from sw_quant.executor import GoldenLinears
 from sw_quant.packed import Source
 from sw_quant.quantize import quantize_model, rebuild
 from sw_quant.recipe import load_recipe
-from sw_quant.var.fast import FakeQuantLinears, FastVar
+from sw_quant.var.fast import FastVar
+from sw_quant.var.linears import ExactLinears, FakeQuantLinears
 from tests.tiny import tiny_model
 
 LABELS, SEEDS = [2, 0, 1], [5, 6, 7]
@@ -45,6 +46,28 @@ def test_fake_quantized(recipe: str) -> None:
     assert bool(torch.isfinite(images).all())
     assert torch.equal(images, fast.generate(LABELS, SEEDS))
     assert not torch.equal(images, fast.generate(LABELS, [5, 6, 8]))
+
+
+@pytest.mark.parametrize("recipe", ["fpqvar-fp4-kv6", "fpqvar-fp6", "int8-rtn"])
+def test_exact(recipe: str) -> None:
+    """The golden layers' bits, and images."""
+    packed = quantize_model(tiny_model(), load_recipe(recipe), Source(name="tiny", sha256="0" * 64))
+    linears, golden = ExactLinears.of_packed(packed.layers, DEVICE), GoldenLinears(packed.layers)
+    for name, layer in packed.layers.items():
+        x = torch.randn(50, layer.entry.k, generator=torch.Generator().manual_seed(1)).half()
+        assert torch.equal(linears(name, x.to(DEVICE)).cpu().float(), golden(name, x))
+    assert linears.flags.tolist() == [0, 0]
+    fast = FastVar(rebuild(packed, DEVICE), 3, 2.0, linears=linears)
+    images = fast.generate(LABELS, SEEDS).clone()
+    assert torch.equal(images, fast.generate(LABELS, SEEDS))
+
+
+def test_flags_become_errors() -> None:
+    packed = quantize_model(tiny_model(), load_recipe("fpqvar-fp4"), Source(name="tiny", sha256="0" * 64))
+    packed.layers["1.proj"].bias[3] = 70000.0
+    fast = FastVar(rebuild(packed, DEVICE), 3, linears=ExactLinears.of_packed(packed.layers, DEVICE))
+    with pytest.raises(FpqvarError, match="half precision"):
+        fast.generate(LABELS, SEEDS)
 
 
 def test_study_layers_are_refused() -> None:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 CUDA = torch.cuda.is_available()
@@ -13,12 +13,13 @@ if not CUDA:
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported
 pytest.importorskip("triton", reason="needs Triton, which runs on Linux")
 
-from sw_quant import kernels
+from sw_quant import golden, kernels
 from sw_quant.errors import UsageError
 from sw_quant.fake import fake_quantize
 from sw_quant.formats import get, terms
 from sw_quant.fp16 import replace_nonfinite, to_fp16
 from sw_quant.hadamard import ght as hadamard_transform
+from sw_quant.kernels.product import exact_linear
 from sw_quant.kernels.quantize import FusedResult, fused_quantize
 from sw_quant.kernels.transformer import attention_inputs, modulated_norm
 from sw_quant.qtensor import QTensor
@@ -107,6 +108,7 @@ def test_every_half() -> None:
             check(x, name, 64)
 
 
+@settings(max_examples=20 if CUDA else 100)  # on a GPU each is a kernel to compile
 @given(st.data())
 def test_random(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))
@@ -132,6 +134,50 @@ def test_fake_quantize(name: str, group: int | None, ght: bool) -> None:
     assert torch.equal(torch_values.view(torch.int16), reference(x, name, group or 256, ght)[1].view(torch.int16))
     assert [int(flag) for flag in flags] == [1, 1]
     assert fake_quantize(x.to(DEVICE).nan_to_num(0).float(), name, group).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("a_name", "w_name", "group", "ght"),
+    [
+        ("e2m1", "e2m1", 128, True),
+        ("dual4", "e2m1", 128, False),
+        ("e2m1", "e2m1", 32, False),
+        ("e2m3", "e2m3", 384, True),
+        ("dual6", "e2m3", 384, False),
+        ("int8", "int8", 192, False),
+        ("e3m0", "int4", 64, False),
+    ],
+)
+@pytest.mark.parametrize(("m", "n"), [(3, 32), (45, 96), (300, 160)])
+def test_exact_linear(a_name: str, w_name: str, group: int, ght: bool, m: int, n: int) -> None:
+    """The engine's linear layer, bit by bit, flags too; rows and columns that fill no tile."""
+    x = hard(300, 384, 6)[300 - m :]
+    weight = quantize(torch.randn(n, 384, generator=torch.Generator().manual_seed(7)), w_name, group=group)
+    bias = torch.randn(n, generator=torch.Generator().manual_seed(8))
+    bias[3] = 65000.0
+    expected = golden.linear(x, weight, bias, a_name, group, ght)
+    flags = torch.zeros(2, dtype=torch.int32, device=DEVICE)
+    step = weight.scales.float().t().contiguous() * 2.0 ** get(w_name).positive.unit_log2
+    units = weight.units(torch.int8)[0]
+    x, units, step, bias = (part.to(DEVICE) for part in (x, units, step, bias))
+    y = exact_linear(x, units, step, bias, a_name, ght, nonfinite=flags[:1], overflow=flags[1:])
+    assert torch.equal(y.cpu().view(torch.int16), expected.y.view(torch.int16))
+    assert flags.tolist() == [expected.nonfinite, expected.overflow]
+
+
+def test_sums_beyond_single_precision() -> None:
+    """A group's sum may need more than 24 bits: it is rounded once."""
+    x = torch.full((2, 2048), 1.0).half()
+    x[:, ::3] = 126 / 127
+    weight = quantize(torch.cat((x[:1].float(), x[:1].float().flip(1))), "int8", group=2048)
+    flags = torch.zeros(2, dtype=torch.int32, device=DEVICE)
+    units, step = weight.units(torch.int8)[0], weight.scales.float().t().contiguous()
+    expected = golden.linear(x, weight, None, "int8", 2048).y
+    bias = torch.zeros(2, device=DEVICE)
+    x, units_there, step = (part.to(DEVICE) for part in (x, units, step))
+    y = exact_linear(x, units_there, step, bias, "int8", False, nonfinite=flags[:1], overflow=flags[1:])
+    assert torch.equal(y.cpu(), expected)
+    assert int((units.int() ** 2).sum(dim=1)[0]) > 1 << 24
 
 
 def by_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

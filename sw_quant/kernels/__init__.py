@@ -10,7 +10,9 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
-__all__ = ["MAX_GROUP", "available"]
+from sw_quant._generated import K_MULTIPLE
+
+__all__ = ["MAX_GROUP", "available", "takes"]
 
 MAX_GROUP = 16384
 """A group is held in a program's registers as a whole: longer ones are torch's."""
@@ -22,6 +24,11 @@ def available(x: Tensor) -> bool:
     The environment variable `FPQVAR_KERNELS=0` turns them off.
     """
     return x.is_cuda and os.environ.get("FPQVAR_KERNELS", "1") != "0" and _installed()
+
+
+def takes(k: int, group: int) -> bool:
+    """Whether the exact product takes a layer of K inputs: all groups are full, and multiples of 32."""
+    return k % min(group, k) == 0 and min(group, k) % K_MULTIPLE == 0
 
 
 @cache

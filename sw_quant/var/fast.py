@@ -2,97 +2,33 @@
 """VAR at the speed of a GPU: half precision, memory set aside once, an image's ten scales and its decoding in one CUDA
 graph, so that no kernel waits for Python.
 
-It draws what `Var.generate` draws, from the same numbers, but computes in half precision what that does in single. Of a
-packed model it computes the linear layers by fake quantization: inputs are quantized with the contract's bits, and the
-product is a half-precision one of the dequantized values. The device's own bits come from `sw_quant.executor`.
+It draws what `Var.generate` draws, from the same numbers, but computes in half precision what that does in single. The
+blocks' linear layers are any of `sw_quant.var.linears`: the model's own, the engine's bit by bit, or fake-quantized.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sw_quant.errors import FpqvarError, UsageError
-from sw_quant.fake import fake_quantize
-from sw_quant.fp16 import to_fp16
 from sw_quant.kernels.transformer import attention_inputs, modulated_norm
 from sw_quant.kvcache import CacheQuantizer
-from sw_quant.packed import PackedLayer
-from sw_quant.qtensor import QTensor
 from sw_quant.var.limits import DRAW_SHARES, MAX_LOG_ATTENTION_SCALE, check_sampling, check_seeds
+from sw_quant.var.linears import HalfLinears, Linears
 from sw_quant.var.philox import uniforms
 from sw_quant.var.sampling import guided, restrict
 from sw_quant.var.transformer import Var
 
-__all__ = ["FakeQuantLayer", "FakeQuantLinears", "FastVar", "HalfLinears"]
-
-Linear = Callable[[str, Tensor], Tensor]
-"""Computes a block's linear layer on rows: ``(name, x [M, K]) -> [M, N]``, of x's type."""
+__all__ = ["FastVar"]
 
 _WARM_UPS = 2
-
-
-class HalfLinears:
-    """A float model's linear layers in half precision (or another ``dtype``)."""
-
-    def __init__(self, var: Var, dtype: torch.dtype) -> None:
-        self._layers = {name: (w.to(dtype), b.to(dtype)) for name, (w, b) in var.linear_layers().items()}
-
-    def __call__(self, name: str, x: Tensor) -> Tensor:
-        """``[M, K]`` to ``[M, N]``."""
-        return functional.linear(x, *self._layers[name])
-
-
-class FakeQuantLayer(NamedTuple):
-    """A layer by fake quantization: what its input gets, and dequantized weight [N, K] and bias [N] as halves."""
-
-    weight: Tensor
-    bias: Tensor
-    activations: str
-    group: int
-    ght: bool
-
-    @classmethod
-    def of(cls, weight: QTensor, bias: Tensor, activations: str, ght: bool) -> FakeQuantLayer:
-        """From a quantized weight."""
-        return cls(to_fp16(weight.dequantize()), bias.half(), activations, weight.group, ght)
-
-
-class FakeQuantLinears:
-    """Linear layers by fake quantization: the contract's bits for the inputs, half-precision products.
-
-    Attributes:
-        flag: int32 [1], 1 once an input was Inf or NaN.
-    """
-
-    def __init__(self, layers: Mapping[str, FakeQuantLayer]) -> None:
-        self.flag = torch.zeros(1, dtype=torch.int32, device=next(iter(layers.values())).weight.device)
-        self._layers = dict(layers)
-
-    @classmethod
-    def of_packed(cls, layers: Mapping[str, PackedLayer], device: torch.device | str) -> FakeQuantLinears:
-        """A packed model's layers on `device`; raises UsageError naming one that is no contract arithmetic."""
-        made = {}
-        for name, layer in layers.items():
-            entry = layer.entry
-            if entry.study is not None:
-                raise UsageError(f"layer {name}: its recipe is for studies in torch; generate with `GoldenLinears`")
-            codes, scales, bias = (torch.from_numpy(part) for part in (layer.codes, layer.scales, layer.bias))
-            weight = QTensor.unpack(codes, scales, entry.weights, entry.group).to(device)
-            made[name] = FakeQuantLayer.of(weight, bias.to(device), entry.activations, entry.ght)
-        return cls(made)
-
-    def __call__(self, name: str, x: Tensor) -> Tensor:
-        """``[M, K]`` to ``[M, N]``, half precision."""
-        layer = self._layers[name]
-        quantized = fake_quantize(x, layer.activations, layer.group, layer.ght, self.flag)
-        return functional.linear(quantized, layer.weight, layer.bias)
 
 
 class FastVar:
@@ -117,7 +53,7 @@ class FastVar:
         cfg: float = 1.5,
         top_k: int = 0,
         top_p: float = 0.0,
-        linears: Linear | None = None,
+        linears: Linears | None = None,
         dtype: torch.dtype = torch.float16,
         graph: bool | None = None,
     ) -> None:
@@ -131,7 +67,6 @@ class FastVar:
         self._labels = torch.zeros(images, dtype=torch.int64, device=device)
         self._places = torch.zeros((images, config.tokens), dtype=torch.float64, device=device)
         self._flag = torch.zeros(1, dtype=torch.int32, device=device)
-        self._flags = [self._flag, *([self._linears.flag] if isinstance(self._linears, FakeQuantLinears) else [])]
         self._finite = torch.ones((), dtype=torch.bool, device=device)
         shape = (config.depth, 2, 2 * images, config.heads, config.tokens, config.width // config.heads)
         self._cache = torch.zeros(shape, dtype=dtype, device=device)
@@ -159,8 +94,8 @@ class FastVar:
         check_seeds(image_seeds, len(labels))
         self._labels.copy_(torch.tensor(list(labels)))
         self._places.copy_(uniforms(image_seeds, self._var.config.tokens))
-        for flag in self._flags:
-            flag.zero_()
+        self._flag.zero_()
+        self._linears.flags.zero_()
         self._finite.fill_(True)
         if self._graph is None:
             self._images = self._draw()
@@ -168,8 +103,11 @@ class FastVar:
             self._graph.replay()
         if not bool(self._finite):
             raise FpqvarError("the transformer's logits are not finite; check the checkpoint (`fpqvar doctor`)")
-        if any(bool(flag) for flag in self._flags):
+        nonfinite, overflow = self._linears.flags.tolist()
+        if bool(self._flag) or nonfinite:
             raise FpqvarError("an input of a linear layer or of the KV cache is Inf or NaN; `fpqvar doctor` finds it")
+        if overflow:
+            raise FpqvarError("an output of a linear layer does not fit half precision; `fpqvar doctor` finds it")
         return self._images
 
     def _capture(self) -> None:
