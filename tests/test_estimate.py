@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pyosys")
 
-from hw.estimate.boards import Fit, largest
+from hw.estimate.boards import Fit, fits, largest
 from hw.estimate.catalog import Unit
 from hw.estimate.cli import app
 from hw.estimate.core import Core, Geometry
@@ -248,12 +248,18 @@ def test_the_largest_geometry_keeps_every_limit() -> None:
         return Core("fp4", Geometry(rows, columns, 32), "", parts)
 
     board = load().boards.boards["kv260"]
-    found, luts, limit = largest(board, of(8, 16), [of(2, 4), of(8, 16)])
+    found, luts, limit = largest(board, of(8, 16), Geometry(8, 16, 32), [of(2, 4), of(8, 16)])
     assert found is not None
     assert luts == pytest.approx(5000 + 460 * found.rows * found.columns)
     assert luts <= 0.7 * board.luts < 5000 + 460 * (found.rows * found.columns + 8)
     assert limit == "LUT"
-    assert largest(board.model_copy(update={"luts": 5000}), of(8, 16), [of(2, 4), of(8, 16)])[0] is None
+    fit = next(one for one in fits("fp4", {}, {"ultrascale": [of(2, 4), of(8, 16)]}) if one.board == "zcu104")
+    assert fit.spec_luts == pytest.approx((5000 + 460 * 256) / load().boards.boards["zcu104"].luts)
+    assert fit.note == "through 8x16x32"
+    assert (
+        largest(board.model_copy(update={"luts": 5000}), of(8, 16), Geometry(8, 16, 32), [of(2, 4), of(8, 16)])[0]
+        is None
+    )
 
 
 def test_the_report_has_what_others_read(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 """What fits a board: the spec's geometry counted by its parts, and the largest that stays under 70 % of the LUTs.
 
 The largest geometry is an estimate: dot units and recoding are counted exactly; what else the core needs is taken to
-grow as `fixed + slope * rows * columns`, through the cores that were measured for the device.
+grow as `fixed + slope * rows * columns`, through the cores that were counted for the device.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hw.spec.schema import Board, load
 
@@ -60,8 +60,8 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return mean_y - slope * mean_x, slope
 
 
-def _bram(core: Core, geometry: Geometry) -> float:
-    """BRAM36s: the activation buffer grows with rows, the weights' ring with columns."""
+def bram36(core: Core, geometry: Geometry) -> float:
+    """BRAM36s: the activation buffer grows with rows and depth, the weights' ring with columns."""
     old, total, rows, columns = core.geometry, 0.0, 0.0, 0.0
     for number, row in core.parts:
         blocks = number * row.count.bram / 2
@@ -71,27 +71,25 @@ def _bram(core: Core, geometry: Geometry) -> float:
             columns += blocks
         else:
             total += blocks
-    return total + rows * geometry.rows / old.rows + columns * geometry.columns / old.columns
+    return (
+        total
+        + rows * geometry.rows * geometry.act_depth / (old.rows * old.act_depth)
+        + columns * geometry.columns / old.columns
+    )
 
 
-def largest(board: Board, core: Core, measured: Sequence[Core]) -> tuple[Geometry | None, float, str]:
-    """The geometry with most multiply-accumulates that fits, its LUTs, and what stops the next."""
-    points = [
-        (float(one.geometry.rows * one.geometry.columns), one.sites - _array(one, one.geometry)) for one in measured
-    ]
-    fixed, slope = _line(points)
-    old = core.geometry
+def largest(board: Board, core: Core, wanted: Geometry, measured: Sequence[Core]) -> tuple[Geometry | None, float, str]:
+    """The geometry with most multiply-accumulates that fits (as `wanted` otherwise), its LUTs, what stops the next."""
     best: tuple[int, int, Geometry, float] | None = None
     blocked: dict[int, set[str]] = {}
     for rows in (2, 4, 8, 16, 32):
         for columns in range(4, 129, 4):
-            one = Geometry(rows, columns, old.lanes, old.act_depth, old.bus_bits, old.banks)
-            luts = _array(core, one) + fixed + slope * rows * columns
-            dsps = core.total("dsp") * rows * columns / (old.rows * old.columns)
+            one = replace(wanted, rows=rows, columns=columns)
+            luts = luts_of(core, one, measured)
             limits = {
                 "LUT": luts > SHARE * board.luts,
-                "DSP": dsps > board.dsps,
-                "BRAM": _bram(core, one) > board.bram36,
+                "DSP": core.total("dsp") * outputs(one) / outputs(core.geometry) > board.dsps,
+                "BRAM": bram36(core, one) > board.bram36,
             }
             if any(limits.values()):
                 blocked.setdefault(one.macs, set()).update(name for name, over in limits.items() if over)
@@ -104,27 +102,46 @@ def largest(board: Board, core: Core, measured: Sequence[Core]) -> tuple[Geometr
     return best[2], best[3], "/".join(sorted(blocked.get(above, {"LUT"})))
 
 
-def fits(family: str, cores: dict[str, Core], measured: dict[str, list[Core]]) -> list[Fit]:
-    """The boards of the spec. cores: by board, at the spec's geometry; measured: all cores of a device and family."""
+def fits(family: str, cores: Mapping[str, Core], measured: Mapping[str, Sequence[Core]]) -> list[Fit]:
+    """The boards of the spec. cores: by board, at the spec's geometry; measured: all cores of a device and family.
+
+    A board whose own geometry was not counted is estimated through the largest core of its device.
+    """
     result = []
     for name, board in load().boards.boards.items():
-        if name not in cores:
+        device, wanted = DEVICE_OF[board.device], spec_geometry(name, family)
+        known = [one for one in measured.get(device, []) if one.geometry.lanes == wanted.lanes]
+        if not known:
             continue
-        core = cores[name]
-        found, luts, limit = largest(board, core, measured[DEVICE_OF[board.device]])
-        note = "counted as UltraScale+: Versal's LUTs and carry differ" if board.device == "versal" else ""
+        own = cores.get(name)
+        core = own or max(known, key=lambda one: one.geometry.macs)
+        best, luts, limit = largest(board, core, wanted, known)
+        notes = [] if own else [f"through {core.geometry}"]
+        notes += ["as UltraScale+: Versal's LUTs and carry differ"] if board.device == "versal" else []
+        share = outputs(wanted) / outputs(core.geometry)
         result.append(
             Fit(
                 name,
                 family,
-                core.geometry,
-                core.sites / board.luts,
-                core.total("dsp") / board.dsps,
-                core.total("bram") / 2 / board.bram36,
-                found,
+                wanted,
+                (core.sites if own else luts_of(core, wanted, known)) / board.luts,
+                core.total("dsp") * share / board.dsps,
+                bram36(core, wanted) / board.bram36,
+                best,
                 luts / board.luts,
                 limit,
-                note,
+                "; ".join(notes),
             )
         )
     return result
+
+
+def outputs(geometry: Geometry) -> int:
+    """Results that an array works on at a time."""
+    return geometry.rows * geometry.columns * geometry.banks
+
+
+def luts_of(core: Core, geometry: Geometry, measured: Sequence[Core]) -> float:
+    """LUT sites of a core of another geometry: see the module's first lines."""
+    fixed, slope = _line([(float(outputs(one.geometry)), one.sites - _array(one, one.geometry)) for one in measured])
+    return _array(core, geometry) + fixed + slope * outputs(geometry)

@@ -24,6 +24,8 @@ DSP_SITES = 100
 FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
 # Descriptions for simulators only: synthesis takes other modules in their place.
 NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
+# Modules whose default parameters would take long to simulate as netlists.
+SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp4", "fpq_bank", "fpq_drain")}
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
     "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_dot_fp4", "fpq_float_unit", "fpq_array_generic", "fpq_array",
@@ -95,11 +97,15 @@ def part_units() -> list[Unit]:
     ]
 
 
+def _small(module: str) -> str:
+    return ", ".join(f"{name}={value}" for name, value in SMALL.get(module, {}).items())
+
+
 def module_units() -> list[Unit]:
-    """Every module of hw/rtl with its default parameters; those with a Target are built of the device's primitives."""
+    """Every module of hw/rtl with its default parameters, but SMALL; of the device's primitives where it has them."""
     skip = {*NOT_FOR_SYNTHESIS, "fpq_accel", "fpq_core"}
     return [
-        Unit(path.stem, Design(path.stem), "module")
+        Unit(path.stem, Design(path.stem, SMALL.get(path.stem, {})), "module", note=_small(path.stem))
         for path in sorted(RTL.glob("fpq_*.sv"))
         if not path.stem.endswith("_pkg") and path.stem not in skip
     ]

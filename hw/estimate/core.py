@@ -119,7 +119,7 @@ def _cut(top: str, parameters: Mapping[str, int]) -> Design:
 
 
 def core(family: str, geometry: Geometry, device: Device, check: bool, quick: bool = False) -> Core:
-    """Count the accelerator's parts. Parts without parts inside are verified in lockstep; frames are in the flat core.
+    """Count the accelerator's parts, each verified in lockstep: what is left out of it as the same stub on both sides.
 
     Raises FpqvarError as `measure` does.
     """
@@ -128,7 +128,7 @@ def core(family: str, geometry: Geometry, device: Device, check: bool, quick: bo
     while todo:
         key, number = todo.popitem()
         design = key.design.on(device)
-        row = measure(_unit(family, design), device, check and not design.keep, quick)
+        row = measure(_unit(family, design), device, check, quick)
         result.parts.append((number, row))
         for (top, parameters), count in _instances(design, device).items() if design.keep else ():
             inside = dict(parameters)

@@ -56,7 +56,7 @@ def core_table(core: Core) -> Table:
             f"{number * count.bram / 2:g}",
             str(row.depth.levels),
             str(row.depth.chains),
-            row.verified or "in the flat core",
+            row.verified or "no",
         )
     macs = core.geometry.macs
     table.add_section()
@@ -88,7 +88,7 @@ def _core_data(core: Core, product: float) -> dict[str, Any]:
             "parameters": dict(row.unit.design.parameters),
             "number": number,
             "lut_each": row.count.sites,
-            "verified": row.verified or "in the flat core",
+            "verified": row.verified or "no",
         }
         for number, row in core.parts
     ]

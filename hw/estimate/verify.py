@@ -17,6 +17,7 @@ from host.devices.verilate import VERILATOR_ENVIRONMENT, verilator_root
 from sw_quant.errors import FpqvarError
 
 from .emit import plain_netlist
+from .stubs import stub_modules
 from .synthesis import MODELS, PEERS, RTL, Design, Device, overridable, packages
 
 __all__ = ["Lockstep", "lockstep"]
@@ -118,6 +119,7 @@ def lockstep(
     (work / "lockstep.sv").write_text(_wrapper(design, module), encoding="utf-8")
     (work / "lockstep.hpp").write_text(_header(module), encoding="utf-8")
     (work / "netlist.sv").write_text(netlist_text(design, module, f"{design.top}_netlist"), encoding="utf-8")
+    (work / "stubs.sv").write_text(stub_modules(design.keep, module, design.sources), encoding="utf-8")
     log = work / "build.log"
     command: list[str] = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "1"]
     command += [
@@ -144,6 +146,7 @@ def lockstep(
     command += [] if design.generic else [f"-D{device.macro}"]
     command += ["-D" + "SYNTHESIS", f"-I{RTL}", "-y", str(RTL), "-y", str(PEERS), "-y", str(CELLS), "-y", str(MODELS)]
     command += [str(path) for path in packages()] + [str(path) for path in design.sources]
+    command += [str(work / "stubs.sv")] if design.keep else []
     command += [str(work / "netlist.sv"), str(work / "lockstep.sv"), str(HARNESS / "main.cpp")]
     with log.open("w", encoding="utf-8") as out:
         _run(command, out, f"estimate: {design.top}: building the simulation failed; see {log}")
