@@ -174,7 +174,7 @@ def test_a_real_module_counts_and_runs_in_lockstep(product: tuple[Design, Path, 
     assert count.sites == 8  # seven, and one for the sign, which pairs with a neighbour's in an array
     assert depth(module).levels == 2
     done = lockstep(design, XCUP, folder, module, seed=1, cycles=1000)
-    assert (done.toggled, done.outputs) == (10, 10)
+    assert done.toggled == done.outputs == 9
 
 
 def test_a_changed_netlist_is_caught(product: tuple[Design, Path, dict[str, Any]]) -> None:

@@ -16,7 +16,6 @@ __all__ = ["SHARE", "Fit", "fits", "spec_geometry"]
 
 SHARE = 0.70  # of the LUTs; the other resources may be used up
 DEVICE_OF = {"zynq7": "series7", "zynqmp": "ultrascale", "versal": "ultrascale"}
-ARRAY = ("fpq_dot_fp4", "fpq_recode_a_fp4", "fpq_recode_w_fp4", "peer_dot")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def _array(core: Core, geometry: Geometry) -> float:
     """LUT sites of the dot units and the recoding of a geometry with the core's lanes."""
     old = core.geometry
     cells = core.of_module("fpq_dot_fp4", "peer_dot") / (old.rows * old.columns * old.banks)
-    a = core.of_module("fpq_recode_a_fp4") / (old.rows * old.banks)
-    w = core.of_module("fpq_recode_w_fp4") / (old.columns * old.banks)
+    a = core.of_module("fpq_recode_a_fp4", "fpq_recode_a_e2m1") / (old.rows * old.banks)
+    w = core.of_module("fpq_recode_w_fp4", "fpq_recode_w_e2m1") / (old.columns * old.banks)
     return geometry.banks * (cells * geometry.rows * geometry.columns + a * geometry.rows + w * geometry.columns)
 
 

@@ -28,9 +28,9 @@ NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
 SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp4", "fpq_bank", "fpq_drain")}
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
-    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_dot_fp4", "fpq_float_unit", "fpq_array_generic", "fpq_array",
-    "fpq_bank_scales", "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue",
-    "fpq_store", "fpq_commands", "fpq_x_loader", "fpq_x_read", "fpq_core",
+    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_recode_a_e2m1", "fpq_recode_w_e2m1", "fpq_dot_fp4", "fpq_float_unit",
+    "fpq_array_generic", "fpq_array", "fpq_bank_scales", "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer",
+    "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands", "fpq_x_loader", "fpq_x_read", "fpq_core",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ def part_units() -> list[Unit]:
     """Multipliers by themselves, and an array with its operands' recoding."""
     return [
         Unit("FP4 product cell", Design("fpq_product_fp4"), "part", "fp4", 0),
+        Unit("FP4 product cell without the dual format", Design("fpq_product_e2m1"), "part", "fp4", 0),
         Unit("FP4 recoding, activation", Design("fpq_recode_a_fp4"), "part", "fp4"),
         Unit("FP4 recoding, weight", Design("fpq_recode_w_fp4"), "part", "fp4"),
         Unit("naive FP4 product", Design("peer_multiply", {"Bits": 4, "ExponentBits": 2}), "part", "fp4"),

@@ -26,7 +26,8 @@ PRODUCTS = {
 
 def product_sites(row: Row, device: Device) -> float:
     """LUT sites of one of a dot unit's products among many; 0 where it has none of its own."""
-    top = PRODUCTS.get(row.unit.design.top)
+    plain = row.unit.design.parameters.get("Dual", 1) == 0
+    top = "fpq_product_e2m1" if plain else PRODUCTS.get(row.unit.design.top)
     if top is None:
         return 0.0
     parameters = {k: v for k, v in row.unit.design.parameters.items() if k in ("Bits", "ExponentBits")}
