@@ -48,7 +48,8 @@ SYNTH_OPTIONS = $(if $(CLOCK),--clock $(CLOCK)) $(if $(HOURS),--hours $(HOURS))
 
 .PHONY: synth
 synth: $(VENV)/installed ## Bitstream for BOARD=… FORMAT=… CORE=… by Vivado (CLOCK=, HOURS=, ALLOW_TIMING=1)
-	$(SYNTH) build '$(BOARD)' $(FORMAT) $(CORE) --jobs $(JOBS) $(SYNTH_OPTIONS) $(if $(ALLOW_TIMING),--allow-timing)
+	$(SYNTH) build '$(BOARD)' $(FORMAT) $(CORE) --jobs $(JOBS) $(SYNTH_OPTIONS) $(if $(ALLOW_TIMING),--allow-timing) \
+	  $(if $(NOC_SOLUTION),--noc-solution '$(NOC_SOLUTION)')
 
 .PHONY: hls-csim
 hls-csim: $(VENV)/installed ## The HLS core's bench in Vitis HLS, as C; BOARD=… FORMAT=…

@@ -71,17 +71,19 @@ STAGES = ["package_rtl", "design", "synth", "route", "image"]
     [("kv260", "2023.2-zynqmp", "bit"), ("pynq-z2", "2020.2-zynq7", "bit"), ("vck190", "2025.1-versal", "pdi")],
 )
 def test_a_bitstream_folder(shop: Shop, board: str, reports: str, suffix: str) -> None:
-    done = shop.run("build", board, "fp4", "rtl", FAKE_REPORTS=str(REPORTS / f"vivado-{reports}"))
+    version = "2025.1" if board == "vck190" else "2023.2"
+    done = shop.run("build", board, "fp4", "rtl", FAKE_REPORTS=str(REPORTS / f"vivado-{reports}"), FAKE_VERSION=version)
     assert done.returncode == 0, done.stderr
     folder = shop.out / f"{board}-fp4-rtl"
     found, manifest = find_bitstream("fp4", folder)  # as a board finds it: every hash is checked
     assert (found, manifest.board, manifest.image) == (folder, board, f"{board}-fp4-rtl.{suffix}")
     assert manifest.clock_mhz == pytest.approx(299.997)
-    assert manifest.tools == {"vivado": "2023.2"}
+    assert manifest.tools == {"vivado": version}
     assert manifest.commit == git_commit()
     assert manifest.timing_met
     assert {"lut", "ff", "dsp", "bram36"} <= manifest.utilization.keys()
-    assert {"timing.rpt", "utilization.rpt", manifest.handoff} <= set(manifest.files)
+    assert {"timing.rpt", "utilization.rpt", manifest.handoff, f"{board}-fp4-rtl.xsa"} <= set(manifest.files)
+    assert (f"{board}-fp4-rtl_boot.pdi" in manifest.files) == (board == "vck190")
     assert "worst slack: setup" in done.stdout
     assert shop.calls() == STAGES
 
@@ -260,6 +262,8 @@ def test_a_tool_that_is_too_old(shop: Shop) -> None:
     done = shop.run("build", "kv260", FAKE_VERSION="2019.1")
     assert done.returncode == 1
     assert "is version 2019.1; kv260-fp4-rtl needs 2022.2 or later" in done.stderr
+    done = shop.run("build", "vck190", FAKE_VERSION="2023.2")  # it cannot split the image
+    assert "is version 2023.2; vck190-fp4-rtl needs 2024.2 or later" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -269,6 +273,8 @@ def test_a_tool_that_is_too_old(shop: Shop) -> None:
         (("build", "kv260", "int8"), "FORMAT 'int8': kv260 has no geometry for it"),
         (("build", "kv260", "fp4", "chisel"), "CORE 'chisel' is not known; there are hls, rtl"),
         (("build", "kv260", "--clock", "9000"), "CLOCK 9000: give 10 to 500 MHz"),
+        (("build", "kv260", "--noc-solution", "x.ncr"), "Zynq UltraScale+ has no network-on-chip"),
+        (("build", "vck190", "--noc-solution", "x.ncr"), "NOC_SOLUTION x.ncr: there is no such file"),
     ],
 )
 def test_wrong_usage(shop: Shop, arguments: tuple[str, ...], message: str) -> None:

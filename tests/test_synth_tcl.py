@@ -217,6 +217,20 @@ def test_implementation(tmp_path: Path, board: str) -> None:
     suffix = "pdi" if board == "vck190" else "bit"
     assert (layout.out / f"{job.name}.{suffix}").stat().st_size
     assert (layout.out / f"{job.name}.xsa").exists()
+    assert (layout.out / f"{job.name}_boot.pdi").exists() == (board == "vck190")
+    assert all((layout.out / f"{job.name}{ending}").stat().st_size for ending in job.platform.images)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_versal_build_keeps_to_the_boot_images_network(tmp_path: Path, given: bool) -> None:
+    solution = tmp_path / "golden.ncr"
+    solution.write_text("{}")
+    job = make_job("vck190", "fp4", "rtl", None, solution if given else None)
+    calls = design(job, tmp_path / "work")
+    assert ("SEGMENTED_CONFIGURATION", "true", "project") in calls.of("set_property")
+    succeed(job, Layout(tmp_path / "work"), "synth")
+    routed = succeed(job, Layout(tmp_path / "work"), "route")
+    assert (("NOC_SOLUTION_FILE", str(solution), "impl_1") in routed.of("set_property")) == given
 
 
 def test_a_failed_run_repeats_its_own_error(tmp_path: Path) -> None:

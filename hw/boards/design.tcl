@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The block design: processor, engine, and what joins them. What differs between device families is in <device>.tcl,
 # which gives the procs
+#     platform::project              sets the project up, where the family needs it
 #     platform::processor            makes the cell `ps`: a clock, a reset, an interrupt, a port for the registers
 #     platform::memory masters       leads the engine's masters to memory and maps it for them
 # and the variables platform::clock, reset, irq, control (paths of pins), control_clock and control_space.
@@ -17,6 +18,7 @@ if {$job(board_part) ne ""} {
   }
   set_property board_part [lindex $boards end] [current_project]
 }
+platform::project
 set_property ip_repo_paths [list $job(ip)] [current_project]
 update_ip_catalog -rebuild
 if {![llength [get_ipdefs -quiet $job(vlnv)]]} {

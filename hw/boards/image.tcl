@@ -3,10 +3,15 @@
 
 source [file join [file dirname [file normalize [info script]]] common.tcl]
 
-set step [expr {$job(image) eq "pdi" ? "write_device_image" : "write_bitstream"}]
 open_project [file join $job(work) project $job(project).xpr]
-fpq::finish impl_1 -to_step $step
 set runs [get_property DIRECTORY [get_runs impl_1]]
-fpq::keep $runs $job(project)_wrapper.$job(image) [file join $job(out) $job(name).$job(image)]
+if {$job(image) eq "pdi"} {
+  fpq::finish impl_1 -to_step write_device_image
+  fpq::keep $runs *_pld.pdi [file join $job(out) $job(name).pdi]
+  fpq::keep $runs *_boot.pdi [file join $job(out) $job(name)_boot.pdi]
+} else {
+  fpq::finish impl_1 -to_step write_bitstream
+  fpq::keep $runs $job(project)_wrapper.bit [file join $job(out) $job(name).bit]
+}
 write_hw_platform -fixed -include_bit -force -file [file join $job(out) $job(name).xsa]
 close_project

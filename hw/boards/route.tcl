@@ -11,6 +11,9 @@ set_property STEPS.PLACE_DESIGN.ARGS.DIRECTIVE Explore $run
 set_property STEPS.PHYS_OPT_DESIGN.IS_ENABLED true $run
 set_property STEPS.PHYS_OPT_DESIGN.ARGS.DIRECTIVE AggressiveExplore $run
 set_property STEPS.ROUTE_DESIGN.ARGS.DIRECTIVE Explore $run
+if {$job(noc_solution) ne ""} {
+  set_property NOC_SOLUTION_FILE $job(noc_solution) $run
+}
 fpq::finish impl_1 -to_step route_design
 open_run impl_1
 report_timing_summary -max_paths 10 -file [file join $job(out) timing.rpt]

@@ -33,6 +33,12 @@ namespace eval platform {
   variable processor_bandwidth 250
   variable engine_bandwidth 12000
 
+  # Two images: one for boot, with the NoC and the memory controllers, and one for programmable logic, which Linux can load
+  # as long as both were built with the same NoC (job(noc_solution)).
+  proc project {} {
+    set_property SEGMENTED_CONFIGURATION true [current_project]
+  }
+
   proc processor {} {
     global job
     fpq::cell ps versal_cips {}

@@ -23,6 +23,8 @@ namespace eval platform {
     }
   }
 
+  proc project {} {}
+
   proc processor {} {
     global job
     variable boards

@@ -14,6 +14,8 @@ namespace eval platform {
   # HP1 and HP2 share a port of the memory controller: they come last. Each with its number in the processor's parameters.
   variable ports {{HP0 2} {HP3 5} {HP1 3} {HP2 4}}
 
+  proc project {} {}
+
   proc processor {} {
     global job
     variable ports

@@ -49,6 +49,7 @@ def build(
     jobs: Annotated[int, typer.Option(min=1, help="Processes of Vivado.")] = 4,
     hours: Annotated[float | None, _HOURS] = None,
     allow_timing: Annotated[bool, typer.Option("--allow-timing", help="Keep an image that misses its clock.")] = False,
+    noc_solution: Annotated[Path | None, typer.Option(help="Versal: the .ncr of the boot image to fit.")] = None,
     work: Annotated[Path | None, _WORK] = None,
     out: Annotated[Path, typer.Option(help="Folder of bitstream folders.")] = BITSTREAMS,
     show: Annotated[bool, typer.Option("--show", help="Only show which stages are done.")] = False,
@@ -62,7 +63,7 @@ def build(
     [bold]make synth BOARD=pynq-z2 FORMAT=fp6 CORE=hls[/bold]  the HLS core
     [bold]make synth BOARD=zcu104 CLOCK=250[/bold]            another clock
     """
-    job = make_job(board, format, core, clock)
+    job = make_job(board, format, core, clock, noc_solution)
     try:
         vivado, hls_tools = find_vivado(job), find_hls(job) if job.core is Core.HLS else None
     except FpqvarError:

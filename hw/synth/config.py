@@ -17,13 +17,17 @@ CLOCK_RANGE = (10.0, 500.0)  # MHz
 
 @dataclass(frozen=True)
 class Job:
-    """A build. `clock_mhz` is what is asked for; the tool rounds it to what the device's dividers give."""
+    """A build. `clock_mhz` is what is asked for; the tool rounds it to what the device's dividers give.
+
+    `noc_solution` (Versal) is the .ncr of the boot image's network-on-chip, which the build then keeps to.
+    """
 
     board: Board
     family: Family
     core: Core
     geometry: Geometry
     clock_mhz: float
+    noc_solution: Path | None = None
 
     @property
     def name(self) -> str:
@@ -83,7 +87,9 @@ def _struct(*words: str) -> str:
     return "".join(word.capitalize() for word in words)
 
 
-def make_job(board: str, family: str, core: str, clock_mhz: float | None = None) -> Job:
+def make_job(
+    board: str, family: str, core: str, clock_mhz: float | None = None, noc_solution: Path | None = None
+) -> Job:
     """The build of these names; `clock_mhz` defaults to the board's. Raises UsageError that lists what there is."""
     if board not in BOARDS:
         raise UsageError(f"BOARD {board!r} is not known; there are {', '.join(BOARDS)} (hw/spec/boards.toml)")
@@ -97,12 +103,16 @@ def make_job(board: str, family: str, core: str, clock_mhz: float | None = None)
     clock = float(entry.clock_mhz if clock_mhz is None else clock_mhz)
     if not CLOCK_RANGE[0] <= clock <= CLOCK_RANGE[1]:
         raise UsageError(f"CLOCK {clock:g}: give {CLOCK_RANGE[0]:g} to {CLOCK_RANGE[1]:g} MHz")
-    job = Job(entry, FAMILIES[family], cores[core], entry.geometry[family], clock)
+    job = Job(entry, FAMILIES[family], cores[core], entry.geometry[family], clock, noc_solution)
     _check(job)
     return job
 
 
 def _check(job: Job) -> None:
+    if job.noc_solution is not None and job.board.device != "versal":
+        raise UsageError(f"NOC_SOLUTION {job.noc_solution}: {job.platform.title} has no network-on-chip; leave it out")
+    if job.noc_solution is not None and not job.noc_solution.is_file():
+        raise UsageError(f"NOC_SOLUTION {job.noc_solution}: there is no such file")
     where = f"hw/spec/boards.toml: boards.{job.board.name}.geometry.{job.family.name}"
     limit = job.platform
     if job.geometry.bus_bits > limit.bus_bits:

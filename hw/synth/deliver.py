@@ -46,8 +46,8 @@ def deliver(build: Build, timing: Timing, target: Path) -> Manifest:
     """Copy image, handoff and reports, and write the manifest with their SHA-256; an older folder is replaced."""
     job, out = build.job, build.layout.out
     image, handoff = f"{job.name}.{job.platform.image}", f"{job.name}.hwh"
-    wanted = [image, handoff, "timing.rpt", "utilization.rpt"]
-    optional = ["power.rpt", "csynth.xml", f"{job.name}.xsa"]
+    wanted = [*(job.name + ending for ending in job.platform.images), handoff, "timing.rpt", "utilization.rpt"]
+    optional = ["power.rpt", "csynth.xml"]
     with new_folder(target, replace=True) as aside:
         for name in [*wanted, *(name for name in optional if (out / name).is_file())]:
             shutil.copyfile(out / name, aside / name)

@@ -130,12 +130,15 @@ def stages(build: Build) -> list[Stage]:
         first = hls_stage(build, "csynth")
     device = job.board.device
     handoff = [out / f"{job.name}.hwh", out / "design.facts"]
-    images = [out / f"{job.name}.{suffix}" for suffix in (job.platform.image, "xsa")]
+    images = [out / f"{job.name}{ending}" for ending in job.platform.images]
+    solution = [job.noc_solution] if job.noc_solution else []
     return [
         first,
         _vivado(build, "design", settings, _scripts("design", device, "smartconnect"), handoff),
         _vivado(build, "synth", settings, _scripts("synth"), [out / "synthesis_utilization.rpt"]),
-        _vivado(build, "route", settings, _scripts("route"), [out / "timing.rpt", out / "utilization.rpt"]),
+        _vivado(
+            build, "route", settings, [*_scripts("route"), *solution], [out / "timing.rpt", out / "utilization.rpt"]
+        ),
         _vivado(build, "image", settings, _scripts("image"), images),
     ]
 

@@ -76,6 +76,7 @@ def job_text(job: Job, layout: Layout, sources: Sources | None, jobs: int) -> st
         "period_ns": f"{job.period_ns:.3f}",
         "vlnv": job.vlnv,
         "image": job.platform.image,
+        "noc_solution": job.noc_solution.absolute() if job.noc_solution else "",
         "masters": list(job.bus_bits),
         "memory": {
             window.name: [f"0x{window.offset:X}", f"{window.size >> 20}M"]

@@ -12,7 +12,7 @@ from sw_quant.errors import FpqvarError
 
 __all__ = ["OLDEST", "HlsTools", "HlsWay", "Tool", "find_hls", "find_vivado"]
 
-OLDEST = (2022, 2)
+OLDEST = (2022, 2)  # of Vitis HLS
 # The last release with vitis_hls; later ones have v++ and vitis-run alone.
 LAST_VITIS_HLS = (2024, 2)
 _TIMEOUT = 120  # seconds to say a version; the first start on a network drive takes long
@@ -47,9 +47,11 @@ def find_vivado(job: Job) -> Tool:
     """Vivado. Raises FpqvarError if it is missing or too old."""
     tool = _find("vivado", "-version")
     if tool is None:
-        needed = f"Vivado {_text(OLDEST)} or later, {job.board.vivado} edition at least (for {job.board.part})"
+        needed = (
+            f"Vivado {_text(job.platform.vivado)} or later, {job.board.vivado} edition at least (for {job.board.part})"
+        )
         raise _missing("vivado", needed, job)
-    _check_age(tool, job)
+    _check_age(tool, job, job.platform.vivado)
     return tool
 
 
@@ -87,11 +89,11 @@ def _find(name: str, flag: str) -> Tool | None:
     return Tool(name, path, found[1])
 
 
-def _check_age(tool: Tool, job: Job) -> None:
+def _check_age(tool: Tool, job: Job, oldest: tuple[int, int] = OLDEST) -> None:
     year, release = (int(part) for part in tool.version.split(".")[:2])
-    if (year, release) < OLDEST:
+    if (year, release) < oldest:
         raise FpqvarError(
-            f"{tool.path} is version {tool.version}; {job.name} needs {_text(OLDEST)} or later. " + _INSTEAD
+            f"{tool.path} is version {tool.version}; {job.name} needs {_text(oldest)} or later. " + _INSTEAD
         )
 
 

@@ -157,6 +157,7 @@ command validate_bd_design {
 
 # Properties
 proc stub_set {key value object} {
+  if {$key eq "SEGMENTED_CONFIGURATION"} { stub_touch [file join $::stub(folder) segmented] $value }
   if {$key eq "ip_repo_paths"} { set ::stub(repository) [lindex $value 0] }
   if {[string match CONFIG.* $key] && [dict exists $::stub(cells) $object]} {
     set name [string range $key 7 end]
@@ -204,9 +205,14 @@ command launch_runs {
   stub_set PROGRESS [expr {$broken ? "40%" : "100%"}] $run
   stub_set STATUS [expr {$broken ? "place_design ERROR" : "Complete!"}] $run
   set step [expr {[dict exists $option -to_step] ? [dict get $option -to_step] : ""}]
-  if {$step in {write_bitstream write_device_image}} {
-    set suffix [expr {$step eq "write_bitstream" ? "bit" : "pdi"}]
-    stub_touch [file join $folder $::stub(name)_wrapper.$suffix] "image of $::stub(name)"
+  set images [dict create write_bitstream .bit write_device_image .pdi]
+  if {$step eq "write_device_image" && [file exists [file join $::stub(folder) segmented]]} {
+    dict set images $step {_pld.pdi _boot.pdi}
+  }
+  if {[dict exists $images $step]} {
+    foreach ending [dict get $images $step] {
+      stub_touch [file join $folder $::stub(name)_wrapper$ending] "image of $::stub(name)"
+    }
   }
 }
 command wait_on_run {}
