@@ -32,8 +32,8 @@ def fake_quantize(x: Tensor, format: str, study: Study) -> Tensor:
     size, k = study.activation_group, x.shape[-1]
     if study.activation_method == "symmetric":
         if size == "tensor":
-            return quantize(x, format, granularity="tensor").dequantize()
-        return quantize(x, format, group=min(size or k, k)).dequantize()
+            return quantize(x, format, granularity="tensor", ties=study.ties).dequantize()
+        return quantize(x, format, group=min(size or k, k), ties=study.ties).dequantize()
     if not bool(torch.isfinite(x).all()):
         raise FpqvarError("cannot quantize Inf or NaN; look for the overflow that made it, or for a damaged checkpoint")
     convert = _asymmetric if study.activation_method == "asymmetric" else _log2

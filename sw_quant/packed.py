@@ -28,7 +28,7 @@ from . import __version__
 from ._generated import CONTRACT_VERSION, FORMATS
 from .errors import FpqvarError
 from .files import new_folder, sha256
-from .recipe import FormatName, Group, LayerRecipe, Method, Recipe, describe_problems
+from .recipe import FormatName, Group, LayerRecipe, Method, Recipe, Ties, describe_problems
 
 __all__ = [
     "LayerEntry",
@@ -57,12 +57,13 @@ class Study(_Strict):
 
     activation_group: Group
     activation_method: Method
+    ties: Ties = "even"
 
     @staticmethod
-    def of(part: LayerRecipe) -> "Study":
+    def of(part: LayerRecipe, ties: Ties = "even") -> "Study":
         """What a recipe says of a layer."""
         group = part.group if part.activation_group == "same" else part.activation_group
-        return Study(activation_group=group, activation_method=part.activation_method)
+        return Study(activation_group=group, activation_method=part.activation_method, ties=ties)
 
 
 class LayerEntry(_Strict):

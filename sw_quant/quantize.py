@@ -24,7 +24,7 @@ from .kvcache import CacheQuantizer
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, Study, new_manifest
 from .quantizer import quantize
 from .recipe import LAYER_KINDS, Recipe
-from .smoothing import Factors
+from .smoothing import Factors, recipe_factors
 from .var import LinearLayer, Var, VarConfig, Vqvae
 from .var.checkpoint import LoadedModel
 from .var.config import from_dict, to_dict
@@ -120,7 +120,7 @@ def quantize_layer(
         activations=part.activations,
         group=group,
         ght=part.ght,
-        study=None if part.on_engine else Study.of(part),
+        study=None if part.on_engine and recipe.ties == "even" else Study.of(part, recipe.ties),
     )
     return PackedLayer(entry, q.pack().numpy(), q.scales.numpy(), bias.numpy())
 
@@ -139,7 +139,7 @@ def quantize_model(
         recipe: formats and transforms.
         source: what the manifest says of where the model comes from.
         progress: told after each layer.
-        factors: smoothing factors (GALT) of mat_qkv and fc1.
+        factors: smoothing factors (GALT) of mat_qkv and fc1; default: those that the recipe asks for.
 
     Raises FpqvarError naming the layer whose shape or values the recipe cannot take, or what is wrong with the factors.
     """
@@ -151,6 +151,7 @@ def quantize_model(
 
         layers, into_adaln = quantize_by_error(model, recipe, progress)
     else:
+        factors = factors or recipe_factors(recipe, model)
         layers, into_adaln = _quantize_layers(model, recipe, progress, factors)
     left_out = {f"blocks.{block}.{key}" for block in range(config.depth) for key in _LINEAR_KEYS}
     state = fold_signs({key: value.cpu() for key, value in model.var.state_dict().items()}, config, into_adaln)

@@ -3,6 +3,7 @@
 
     description = "..."
     kv_cache = "e2m3"         # keys and values, one scale a token and head; without this line they stay as they are
+    factors = "galt"          # GALT, FPQVAR section 3.3: those in the model's folder; or a file, beside this one
     [default]                 # every layer, unless its own table below says otherwise
     weights = "e2m1"
     activations = "e2m1"
@@ -24,12 +25,15 @@ What no engine computes can be studied all the same, by fake quantization in tor
 
     activation_group = "tensor"          # other groups than the weights', or one scale for a whole tensor
     activation_method = "asymmetric"     # integers with a zero point, or "log2": powers of two
+    ties = "paper"                       # above the tables: round ties as FPQVAR's published kernel does
 
 The shipped ones (`fpqvar-fp4`, `fp4-rtn`, ...) lie in `sw_quant/recipes/`.
 """
 
+import difflib
 import re
 import sys
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,6 +44,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -56,18 +61,21 @@ else:
 __all__ = [
     "GHT_KINDS",
     "LAYER_KINDS",
+    "OWN_FACTORS",
     "ByError",
     "FormatName",
     "Group",
     "LayerRecipe",
     "Method",
     "Recipe",
+    "Ties",
     "describe_problems",
     "load_recipe",
     "shipped_recipes",
 ]
 
 LAYER_KINDS = ("mat_qkv", "proj", "fc1", "fc2")
+OWN_FACTORS = "galt"  # what `factors` says for those that lie in the model's folder
 GHT_KINDS = ("mat_qkv", "fc1")  # their inputs come from adaLN, which takes the random signs
 
 
@@ -90,6 +98,7 @@ FormatName = Annotated[str, AfterValidator(_known)]
 Group = Annotated[int | Literal["tensor"] | None, BeforeValidator(_whole_chunks)]
 """Elements along K that share a scale; None: a row (per token, per output channel); "tensor": all."""
 Method = Literal["symmetric", "asymmetric", "log2"]
+Ties = Literal["even", "paper"]
 
 
 class LayerRecipe(BaseModel):
@@ -153,28 +162,43 @@ class ByError(BaseModel):
 
 
 class Recipe(BaseModel):
-    """A whole recipe. `seed` draws the random signs of the transform; `kv_cache` is the cache's format, None: float."""
+    """A whole recipe.
+
+    Attributes:
+        ties: "even", the contract's; "paper" is fake-quantized in torch, to reproduce FPQVAR's figures.
+        seed: draws the random signs of the transform.
+        kv_cache: the cache's format; None: float.
+        factors: smoothing factors: "galt" for the model's own, or a file; None: no smoothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
     description: str
-    ties: Literal["even", "paper"] = "even"
+    ties: Ties = "even"
     scale_rule: Literal["absmax"] = "absmax"
     seed: int = Field(default=0, ge=0)
     kv_cache: FormatName | None = None
     by_error: ByError | None = None
+    factors: str | None = Field(default=None, min_length=1)
     mat_qkv: LayerRecipe
     proj: LayerRecipe
     fc1: LayerRecipe
     fc2: LayerRecipe
     layers: dict[str, LayerRecipe] = {}
+    _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="before")
     @classmethod
     def _apply_default(cls, data: Any) -> Any:
         """Merge [default] into each layer's table, and name a table or key that is not one."""
-        if not isinstance(data, dict) or not {"default", "layers"} & data.keys():
+        if not isinstance(data, dict):
+            return data
+        _check_keys("", data, (*cls.model_fields, "default"))
+        for name in ("default", *LAYER_KINDS):
+            if isinstance(data.get(name), dict):
+                _check_keys(name, data[name], LayerRecipe.model_fields)
+        if not {"default", "layers"} & data.keys():
             return data
         layers = data.get("layers", {})
         tables = {name: data.get(name, {}) for name in ("default", "layers", *LAYER_KINDS)}
@@ -184,8 +208,17 @@ class Recipe(BaseModel):
                 raise ValueError(f"[{name}] is to be a table, not {table!r}")
         rest = {key: value for key, value in data.items() if key != "default"}
         kinds = {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS if kind in data or "default" in data}
+        for name, table in layers.items():
+            _check_keys(f'layers."{name}"', table, LayerRecipe.model_fields)
         own = {name: kinds.get(name.rpartition(".")[2], {}) | table for name, table in layers.items()}
         return rest | kinds | {"layers": own}
+
+    @model_validator(mode="after")
+    def _errors_decide_alone(self) -> "Recipe":
+        if self.by_error is not None and (self.factors is not None or self.ties != "even"):
+            key = "factors" if self.factors is not None else "ties"
+            raise ValueError(f"[by_error] finds factors of its own and rounds by the contract; remove {key}")
+        return self
 
     @model_validator(mode="after")
     def _ght_has_signs(self) -> "Recipe":
@@ -206,7 +239,23 @@ class Recipe(BaseModel):
 
     def off_engine(self) -> list[str]:
         """What no engine computes: kinds of layers and single layers."""
-        return [name for name in (*LAYER_KINDS, *self.layers) if not self.layer(name).on_engine]
+        names = (*LAYER_KINDS, *self.layers)
+        return [name for name in names if self.ties != "even" or not self.layer(name).on_engine]
+
+    def factors_file(self) -> Path | None:
+        """The file that `factors` names, beside the recipe's own file; None for the model's own and for none."""
+        return None if self.factors in (None, OWN_FACTORS) else self._folder / str(self.factors)
+
+
+def _check_keys(table: str, found: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a key that a table does not have, with the list of those that it has."""
+    known = tuple(known)
+    for key in found:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            place = f"{table}.{key}" if table else key
+            raise ValueError(f"{place}: unknown key; {hint}Known: {', '.join(known)}")
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -234,9 +283,11 @@ def load_recipe(name_or_path: str) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"recipe {path} is not valid TOML: {error}") from error
     try:
-        return Recipe.model_validate({"name": path.stem, **data})
+        recipe = Recipe.model_validate({"name": path.stem, **data})
     except ValidationError as error:
         raise UsageError(f"recipe {path}: {describe_problems(error)}") from error
+    recipe._folder = path.parent
+    return recipe
 
 
 def describe_problems(error: ValidationError) -> str:

@@ -20,9 +20,11 @@ from torch import Tensor
 
 from .errors import FpqvarError
 from .files import new_file
+from .recipe import OWN_FACTORS, Recipe
+from .var.checkpoint import LoadedModel
 from .var.config import VarConfig
 
-__all__ = ["SMOOTHED", "Factors", "load_factors", "save_factors"]
+__all__ = ["SMOOTHED", "Factors", "load_factors", "recipe_factors", "save_factors"]
 
 SMOOTHED = ("mat_qkv", "fc1")
 
@@ -109,6 +111,28 @@ def load_factors(path: Path) -> Factors:
         raise FpqvarError(f"{path}: a safetensors file, but not of factors; learn them with `fpqvar calibrate`")
     _check_names(layers, path)
     return Factors(layers, metadata.get("model", ""), str(path), metadata.get("notes", ""))
+
+
+def recipe_factors(recipe: Recipe, model: LoadedModel) -> Factors | None:
+    """The factors that a recipe asks for: of a file, or of the model's folder, `galt-<weights>*.safetensors`; or None.
+
+    Raises FpqvarError when they are not there, or are of another model.
+    """
+    if recipe.factors is None:
+        return None
+    file = recipe.factors_file()
+    if file is not None:
+        return load_factors(file)
+    weights = recipe.mat_qkv.weights
+    for path in sorted(model.folder.glob(f"galt-{weights}*.safetensors")):
+        factors = load_factors(path)
+        if factors.model == model.sha256:
+            return factors
+    raise FpqvarError(
+        f'recipe {recipe.name} has factors = "{OWN_FACTORS}", but {model.folder} has no galt-{weights}*.safetensors '
+        f"that was learnt on this model (checkpoint {model.sha256[:12]}…); learn it with `fpqvar calibrate`, and give "
+        "the file to `fpqvar quantize --factors`, or name it in a recipe of your own"
+    )
 
 
 def _check_names(layers: Mapping[str, Tensor], path: Path) -> None:

@@ -26,6 +26,8 @@ def summary(recipe: Recipe) -> dict[str, tuple[str, str, int | str | None, bool]
     ("name", "weights", "group", "fc2", "ght"),
     [
         ("fpqvar-fp4", "e2m1", 128, "dual4", True),
+        ("fpqvar-fp4-galt", "e2m1", 128, "dual4", True),
+        ("fpqvar-fp4-galt-kv6", "e2m1", 128, "dual4", True),
         ("fpqvar-fp4-kv6", "e2m1", 128, "dual4", True),
         ("fpqvar-fp4-kv4", "e2m1", 128, "dual4", True),
         ("fpqvar-fp6-kv6", "e2m3", None, "dual6", False),
@@ -49,6 +51,7 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
     recipe = load_recipe(name)
     assert (recipe.name, recipe.ties, recipe.scale_rule, recipe.seed) == (name, "even", "absmax", 0)
     assert recipe.kv_cache == {"kv6": "e2m3", "kv4": "e2m1"}.get(name.rpartition("-")[2])
+    assert recipe.factors == ("galt" if "galt" in name else None)
     assert summary(recipe) == {
         "mat_qkv": (weights, weights, group, ght),
         "proj": (weights, weights, group, False),
@@ -58,14 +61,16 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
 
 
 def test_every_shipped_recipe_is_in_the_list_above() -> None:
-    others = {"int8-tensor", "litevar-int4", "litevar-int6"}  # see the next test
-    assert len(shipped_recipes()) == 18 + len(others)
+    others = {"int8-tensor", "litevar-int4", "litevar-int6", "fp4-rtn-paper", "fpqvar-fp4-paper"}  # see the next test
+    assert len(shipped_recipes()) == 20 + len(others)
 
 
 def test_what_no_engine_computes() -> None:
     off = {name: load_recipe(name).off_engine() for name in shipped_recipes()}
     every = list(LAYER_KINDS)
     assert {name: kinds for name, kinds in off.items() if kinds} == {
+        "fp4-rtn-paper": every,
+        "fpqvar-fp4-paper": every,
         "int4-asymmetric": every,
         "int4-log2": ["fc2"],
         "int8-tensor": every,
@@ -76,6 +81,22 @@ def test_what_no_engine_computes() -> None:
     assert (litevar.fc1.weights, litevar.fc2.weights, litevar.fc2.activations) == ("int4", "int8", "int8")
     assert load_recipe("int4-log2").fc2.activation_method == "log2"
     assert load_recipe("int8-tensor").proj.group == "tensor"
+
+
+def test_the_papers_ties_change_nothing_else() -> None:
+    for name in ("fp4-rtn", "fpqvar-fp4"):
+        ours, paper = load_recipe(name), load_recipe(f"{name}-paper")
+        assert (ours.ties, paper.ties) == ("even", "paper")
+        assert all(ours.layer(kind) == paper.layer(kind) for kind in LAYER_KINDS)
+
+
+def test_a_file_of_factors_lies_beside_its_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('factors = "galt.safetensors"\n' + GOOD)
+    assert load_recipe(str(path)).factors_file() == tmp_path / "galt.safetensors"
+    path.write_text('factors = "galt"\n' + GOOD)
+    assert load_recipe(str(path)).factors_file() is None
+    assert load_recipe("fp4-rtn").factors_file() is None
 
 
 def test_single_layers(tmp_path: Path) -> None:
@@ -99,9 +120,15 @@ def test_own_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD + "colour = 1\n", "default: colour|colour: unknown key"),
-        ("color = 1\n" + GOOD, "color: unknown key, remove it or correct its spelling"),
-        (GOOD + "[fc3]\nght = true\n", "fc3: unknown key"),
+        (GOOD + "colour = 1\n", r"default\.colour: unknown key; Known: weights, activations, group, .*, ght"),
+        ("color = 1\n" + GOOD, "color: unknown key; Known: name, description, ties, .*, default"),
+        ('tie = "even"\n' + GOOD, "tie: unknown key; did you mean ties"),
+        ('factors = ""\n' + GOOD, "factors: "),
+        (
+            'ties = "paper"\n' + GOOD + '[by_error]\nactivations = ["e2m1"]\n',
+            r"by_error.*; remove ties",
+        ),
+        (GOOD + "[fc3]\nght = true\n", r"fc3: unknown key; did you mean fc\d"),
         (GOOD.replace("group = 64", ""), "mat_qkv.group: missing key, add it"),
         (GOOD.replace('description = "mine"', ""), "description: missing key"),
         (GOOD.replace("64", "100"), 'group: 100 is not a multiple of 32; give one, "row" or "tensor"'),
@@ -118,7 +145,7 @@ def test_own_recipe(tmp_path: Path) -> None:
         ("default = 3\n", "default.* is to be a table, not 3"),
         (GOOD + '[layers."3.fc9"]\ngroup = 32\n', "layers.*fc9"),
         (GOOD + '[layers."x.fc2"]\ngroup = 32\n', 'no layer has such a name; one is "3.fc2"'),
-        (GOOD + '[layers."3.fc2"]\ngruop = 32\n', "gruop: unknown key"),
+        (GOOD + '[layers."3.fc2"]\ngruop = 32\n', r'layers\."3\.fc2"\.gruop: unknown key; did you mean group'),
         (GOOD + '[layers."3.proj"]\nght = true\n', "3.proj.* ght: the 128-point transform serves"),
         (GOOD + 'activation_method = "log2"\n', "'log2' is for integer formats, not 'e2m1'"),
         (GOOD + 'activation_method = "log3"\n', "activation_method: Input should be"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smoothing factors: they change nothing in float, and every file that does not fit is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_in_float_nothing_changes() -> None:
     plain.load_state_dict(model.var.state_dict())
     with torch.no_grad():
         wanted = plain(labels, inputs.double())
-        torch.testing.assert_close(folded(labels, inputs.double()), wanted, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(folded(labels, inputs.double()), wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_quantized_with_factors() -> None:
@@ -150,3 +151,30 @@ def test_shared_adaln_needs_the_same_factors_everywhere() -> None:
 def test_negative_factors_are_legal() -> None:
     assert any((factor < 0).any() for factor in factors().layers.values())
     factors().check(CONFIG, SHA)
+
+
+def test_a_recipe_asks_for_the_models_own_factors(tmp_path: Path) -> None:
+    model, recipe = replace(tiny_model(), folder=tmp_path), load_recipe("fpqvar-fp4-galt")
+    source = Source(name="tiny", sha256=SHA)
+    with pytest.raises(FpqvarError, match=r"fpqvar-fp4-galt has factors .* has no galt-e2m1\*.*fpqvar calibrate"):
+        quantize_model(model, recipe, source)
+    save_factors(factors(model="1" * 64, notes="the twin's"), tmp_path / "galt-e2m1-twin.safetensors")
+    with pytest.raises(FpqvarError, match="that was learnt on this model"):
+        quantize_model(model, recipe, source)
+    save_factors(factors(model=SHA, notes="its own"), tmp_path / "galt-e2m1.safetensors")
+    found = quantize_model(model, recipe, source)
+    assert found.manifest.factors == "its own"
+    given = quantize_model(model, load_recipe("fpqvar-fp4"), source, factors=factors(model=SHA))
+    assert all((found.layers[name].codes == given.layers[name].codes).all() for name in given.layers)
+
+
+def test_a_recipe_names_a_file_of_factors(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'description = "x"\nfactors = "f.safetensors"\n[default]\nweights = "e2m1"\nactivations = "e2m1"\ngroup = 128\n'
+    )
+    source = Source(name="tiny", sha256=SHA)
+    with pytest.raises(FpqvarError, match=r"f\.safetensors: no such file"):
+        quantize_model(tiny_model(), load_recipe(str(path)), source)
+    save_factors(factors(model=SHA, notes="named"), tmp_path / "f.safetensors")
+    assert quantize_model(tiny_model(), load_recipe(str(path)), source).manifest.factors == "named"

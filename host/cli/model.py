@@ -82,23 +82,12 @@ def pack(
     """Quantize a float model, with a progress bar. `factors` is a file of `fpqvar calibrate`."""
     from sw_quant.packed import Source
     from sw_quant.quantize import quantize_model
-
-    _check_ties(recipe)
     from sw_quant.smoothing import load_factors
 
     smooth = None if factors is None else load_factors(factors)
     with ticks.bar(f"quantize {name} by {recipe.name}", 1.0) as bar:
         return quantize_model(
             loaded, recipe, Source(name=name, sha256=loaded.sha256), lambda done, total: bar.set(done / total), smooth
-        )
-
-
-def _check_ties(recipe: "Recipe") -> None:
-    """What runs a recipe quantizes the activations by the contract."""
-    if recipe.ties != "even":
-        raise UsageError(
-            f"recipe {recipe.name}: ties = {recipe.ties!r} is for studying weights in Python; the engines and the "
-            'golden model round ties to even: set ties = "even"'
         )
 
 
@@ -183,7 +172,6 @@ def engines(
     if geometry not in SIMULATION_GEOMETRIES:
         raise UsageError(f"unknown geometry {geometry!r}; known: {', '.join(SIMULATION_GEOMETRIES)}")
     need = memory_needed(packed.layers, SIMULATION_GEOMETRIES[geometry], rows)
-    _check_ties(packed.manifest.recipe)
     if (
         len(backends) > 1 and importlib.util.find_spec("torch") is not None
     ):  # they run at the same time: leave a core to the simulated engine
