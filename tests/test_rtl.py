@@ -214,6 +214,14 @@ def test_waveforms(tmp_path: Path) -> None:
     assert path.stat().st_size > 10_000
 
 
+def test_a_process_may_hold_several_builds(device: RtlDevice) -> None:
+    """With waveforms and without: two modules, each with a class of its own."""
+    with closing(RtlDevice("fp4", SMALL, 1 << 18, waves=True)) as other:
+        assert type(other.engine) is not type(device.engine)
+        play(other, small_scene(9))
+    play(device, small_scene(9))
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(UsageError, match="stall"):
         open_device("rtl", "fp4", "small", stall=1.0)

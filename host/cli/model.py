@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from host import BACKENDS, EngineLinears, Tandem, open_device
+from host import BACKENDS, Device, EngineLinears, Tandem, open_device
 from host._generated import SIMULATION_GEOMETRIES
 from host.cli.progress import Ticks
 from host.cpu import NumpyVar
@@ -18,6 +18,7 @@ from host.runtime import family_of, memory_needed
 from sw_quant.errors import UsageError
 
 if TYPE_CHECKING:
+    from host.tracing import Trace
     from sw_quant.packed import PackedModel
     from sw_quant.recipe import Recipe
     from sw_quant.var import Var
@@ -154,6 +155,7 @@ def engines(
     geometry: str,
     timeout: float,
     bitstream: Path | None = None,
+    trace: "Trace | None" = None,
 ) -> Iterator[Tandem]:
     """Open devices, upload the weights, and close them at the end.
 
@@ -164,6 +166,7 @@ def engines(
         geometry: of simulated engines, by name.
         timeout: seconds for one layer.
         bitstream: the folder that the board's engine is loaded from; default: see host.bitstreams.
+        trace: the call whose waveforms the rtl engine writes.
 
     Raises:
         UsageError: an unknown backend or geometry.
@@ -183,11 +186,27 @@ def engines(
             stack.enter_context(
                 open_device(backend, family_of(packed.layers), bitstream=bitstream)
                 if backend == "pynq"
-                else open_device(backend, family_of(packed.layers), geometry, memory_bytes=need)
+                else open_device(
+                    backend,
+                    family_of(packed.layers),
+                    geometry,
+                    memory_bytes=need,
+                    **({"waves": True} if trace is not None and backend == "rtl" else {}),
+                )
             )
             for backend in backends
         ]
-        yield Tandem(*(EngineLinears(device, packed.layers, timeout) for device in opened))
+        yield Tandem(*(_linears(device, packed, timeout, trace) for device in opened))
+
+
+def _linears(device: Device, packed: "PackedModel", timeout: float, trace: "Trace | None") -> EngineLinears:
+    if trace is not None and device.info.backend == "rtl":
+        from host.devices.rtl import RtlDevice
+        from host.tracing import TracedLinears
+
+        assert isinstance(device, RtlDevice)
+        return TracedLinears(device, packed.layers, timeout, trace)
+    return EngineLinears(device, packed.layers, timeout)
 
 
 def check_backend(backend: str) -> None:

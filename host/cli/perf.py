@@ -2,7 +2,7 @@
 """`fpqvar perf`: how well the RTL engine uses its multipliers and the board's memory, in cycles of its own counters."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +37,10 @@ def perf(
     geometry: Annotated[
         str, typer.Option(help=f'Size of the engine: {", ".join(SIMULATION_GEOMETRIES)}, or "board" for the board\'s.')
     ] = DEFAULT_GEOMETRY,
+    banks: Annotated[
+        int | None,
+        typer.Option(min=1, max=4, help="Split the columns into so many banks, each with its own port for W."),
+    ] = None,
     columns: Annotated[int | None, typer.Option(min=32, help="Cut N down to this, to save time; K stays.")] = None,
     latency: Annotated[int, typer.Option(min=0, help="Cycles from an address to its first beat.")] = 40,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one command list may take.")] = 600,
@@ -51,11 +55,14 @@ def perf(
 
     [bold]fpqvar perf --board vck190 --geometry board --formats fp4,fp6 --rows 8,256[/bold]
         the engine that a VCK190 gets
+
+    [bold]fpqvar perf --geometry board --banks 4 --rows 2,8,18,32[/bold]
+        a KV260's multipliers with four memory ports for weights instead of one
     """
     counts = _numbers(rows)
     names, families = _known("model", models, WIDTHS), _known("format", formats, FAMILIES)
     rate = bytes_per_cycle(board)
-    sizes = {family: _geometry(board, geometry, family) for family in families}
+    sizes = {family: _banked(_geometry(board, geometry, family), banks) for family in families}
     if columns is not None and columns % 32:
         raise UsageError(f"--columns {columns}: N is a multiple of 32")
     ensure_writable(out)
@@ -114,6 +121,16 @@ def _geometry(board: str, name: str, family: str) -> Geometry:
     if name not in SIMULATION_GEOMETRIES:
         raise UsageError(f"unknown geometry {name!r}; known: board, {', '.join(SIMULATION_GEOMETRIES)}")
     return SIMULATION_GEOMETRIES[name]
+
+
+def _banked(size: Geometry, banks: int | None) -> Geometry:
+    """The same multipliers in another number of banks."""
+    if banks is None:
+        return size
+    columns = size.columns * size.banks
+    if columns % (4 * banks):
+        raise UsageError(f"--banks {banks}: {columns} columns cannot be split into multiples of 4")
+    return replace(size, columns=columns // banks, banks=banks)
 
 
 def _lists(family: str, width: int, most_n: int | None) -> list[tuple[str, list[Layer]]]:

@@ -10,6 +10,7 @@ from host.device import DEFAULT_TIMEOUT, DeviceTimeout, EngineInfo, RunResult
 from host.devices import verilate
 from host.devices.simulated import DEFAULT_MEMORY_BYTES, SimulatedDevice
 from sw_quant.errors import FpqvarError, UsageError
+from sw_quant.files import ensure_writable
 
 __all__ = ["RtlDevice"]
 
@@ -30,7 +31,8 @@ class RtlDevice(SimulatedDevice):
         latency: cycles from an address to its first beat.
         stall: how often each channel pauses for a cycle, 0 to below 1.
         seed: of the pauses.
-        trace: an FST file that the device's whole life is written to.
+        waves: compile it so that `begin_trace` works; such an engine is another, slower build.
+        trace: an FST file that the device's whole life is written to; needs no `waves`.
 
     Raises:
         UsageError: an option out of range.
@@ -48,6 +50,7 @@ class RtlDevice(SimulatedDevice):
         latency: int = 40,
         stall: float = 0.0,
         seed: int = 1,
+        waves: bool = False,
         trace: str | Path | None = None,
     ) -> None:
         if not (bytes_per_cycle >= 0 and latency >= 0 and 0 <= stall < 1):
@@ -55,13 +58,14 @@ class RtlDevice(SimulatedDevice):
                 f"backend rtl: bytes_per_cycle={bytes_per_cycle}, latency={latency}, stall={stall}: the first two must "
                 "not be negative, stall must be at least 0 and below 1"
             )
-        module = verilate.load(family, geometry, waves=trace is not None)
+        module = verilate.load(family, geometry, waves=waves or trace is not None)
         super().__init__(EngineInfo("rtl", family, geometry, CONTRACT_VERSION, "rtl"), memory_bytes, memory_base)
         options = {"bytes_per_cycle": bytes_per_cycle, "latency": latency, "stall": stall, "seed": seed}
         self.engine = module.Engine(self.memory.data, base=memory_base, **options)
         """The compiled engine; tests use its `fail(port, at, response)` to let memory answer with errors."""
+        self._trace: Path | None = None
         if trace is not None:
-            self.engine.begin_trace(str(trace))
+            self.begin_trace(trace)
         self._enable_interrupt()
         found = EngineInfo.from_registers("rtl", self._registers_out())
         self.info = replace(found, geometry=replace(found.geometry, banks=geometry.banks))  # no register tells
@@ -99,13 +103,35 @@ class RtlDevice(SimulatedDevice):
             self._recover()
             raise FpqvarError(str(error)) from error
 
+    def begin_trace(self, path: str | Path) -> None:
+        """Write every signal's waveform from now on, as FST, until `end_trace`; the file has its name only then.
+
+        Raises FpqvarError when the folder cannot be written to, or the engine was compiled without `waves`.
+        """
+        path = Path(path)
+        ensure_writable(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.end_trace()
+        try:
+            self.engine.begin_trace(str(_unfinished(path)))
+        except RuntimeError as error:
+            raise FpqvarError(f"{error}; open the device with waves=True") from error
+        self._trace = path
+
+    def end_trace(self) -> None:
+        """Finish the waveform that is being written, if there is one."""
+        self.engine.end_trace()
+        if self._trace is not None:
+            _unfinished(self._trace).replace(self._trace)
+            self._trace = None
+
     def close(self) -> None:
         """Stop a run that is under way and finish the waveform."""
         if self._running:
             self.engine.stop()
         super().close()
         if hasattr(self, "engine"):
-            self.engine.end_trace()
+            self.end_trace()
 
     def _recover(self) -> None:
         self.engine.reset()
@@ -129,3 +155,7 @@ class RtlDevice(SimulatedDevice):
                 if register.bits == 64:
                     values[name] |= self.engine.read(register.offset + 4) << 32
         return values
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.unfinished")

@@ -26,6 +26,7 @@ __all__ = ["ROOT", "RTL", "VERILATOR_ENVIRONMENT", "build", "load", "verilator_r
 ROOT = Path(__file__).resolve().parent.parent.parent
 RTL = ROOT / "hw" / "rtl"
 HARNESS = ROOT / "sim" / "verilated"
+LZ4 = HARNESS / "lz4"  # for Verilator's FST writer
 CACHE = ROOT / "build" / "rtl"
 TOP = "fpq_accel"
 BUILD_TIMEOUT = 1800.0  # seconds
@@ -98,7 +99,7 @@ def _compile(parameters: dict[str, int], waves: bool, work: Path, module: Path) 
         jobs = min(os.cpu_count() or 1, 8)
         fast = " ".join(COMPILER_FLAGS)
         make = ["make", "-C", str(model), "-f", f"V{TOP}.mk", f"-j{jobs}", f"V{TOP}__ALL.a", "libverilated.a"]
-        _run([*make, f"OPT_FAST={fast}", "OPT_SLOW=-O0 -fPIC", "OPT_GLOBAL=-O2 -fPIC"], out, log)
+        _run([*make, f"OPT_FAST={fast}", "OPT_SLOW=-O0 -fPIC", f"OPT_GLOBAL=-O2 -fPIC -I{LZ4}"], out, log)
         module.parent.mkdir()
         _run(_link_command(parameters, waves, root, model, module), out, log)
 
@@ -136,7 +137,9 @@ def _module_name(key: str) -> str:
 
 
 def _digest(parameters: dict[str, int], waves: bool) -> str:
-    sources = sorted([*RTL.glob("*.sv"), *RTL.glob("*.svh"), *HARNESS.glob("*.[ch]pp"), Path(__file__)])
+    sources = sorted(
+        [*RTL.glob("*.sv"), *RTL.glob("*.svh"), *HARNESS.glob("*.[ch]pp"), *LZ4.glob("*.h"), Path(__file__)]
+    )
     if not (RTL / f"{TOP}.sv").exists():
         raise FpqvarError(
             f"backend rtl: no {RTL / TOP}.sv; the engine's sources come with a checkout of the repository, "

@@ -229,7 +229,7 @@ class Engine {
 PYBIND11_MODULE(FPQ_MODULE, module) {
   using release = py::call_guard<py::gil_scoped_release>;
   module.doc() = "The Verilated fpq_accel with its memory.";
-  py::class_<Engine>(module, "Engine")
+  py::class_<Engine>(module, "Engine", py::module_local())  // a process may load several builds
       .def(py::init<py::array_t<uint8_t, py::array::c_style>, uint64_t, double, uint64_t, double, uint64_t>(),
            py::arg("memory"), py::kw_only(), py::arg("base") = 0, py::arg("bytes_per_cycle") = 0.0,
            py::arg("latency") = 0, py::arg("stall") = 0.0, py::arg("seed") = 1)
