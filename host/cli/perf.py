@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fpqvar perf`: how well the RTL engine uses its multipliers and the board's memory, in cycles of its own counters."""
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -73,7 +74,10 @@ def perf(
         for m in counts
         for kind, layers in _lists(family, WIDTHS[model], columns)
     ]
-    results = []
+    report = {"command": "perf", "board": board, "bytes_per_cycle": rate, "latency": latency, "geometry": geometry}
+    report |= {"sizes": {family: asdict(size) for family, size in sizes.items()}, "columns": columns}
+    report |= {"versions": versions(), "machine": machine()}
+    results: list[dict[str, Any]] = []
     total = sum(_macs(m, layers) for _, _, m, _, layers in lists)
     with Ticks().bar("perf", total) as bar:
         for model, family, m, kind, layers in lists:
@@ -83,18 +87,20 @@ def perf(
             ) as device:
                 run = run_list(device, layers, m, rate, timeout=timeout)
             results.append({"model": model, "family": family, "list": kind} | _row(run))
+            # After each list: what an interrupted sweep has measured is kept.
+            write_json(out / "perf.json", report | {"complete": len(results) == len(lists), "results": results})
             bar.add(_macs(m, layers))
-    report = {"command": "perf", "board": board, "bytes_per_cycle": rate, "latency": latency, "geometry": geometry}
-    report |= {"sizes": {family: asdict(size) for family, size in sizes.items()}, "columns": columns}
-    report |= {"results": results, "versions": versions(), "machine": machine()}
-    write_json(out / "perf.json", report)
     console = Console()
     for family in families:
         console.print(_table([item for item in results if item["family"] == family], sizes[family], board, rate))
+    typer.echo(str(out / "perf.json"))
+    if importlib.util.find_spec("matplotlib") is None:
+        typer.echo("no picture: that needs matplotlib, pip install 'fpqvar[plot]'", err=True)
+        return
     from host.cli.perf_plot import draw_perf
 
     draw_perf(results, out / "perf.png", GOOD_UTILIZATION, GOOD_BANDWIDTH)
-    typer.echo(f"{out / 'perf.json'}\n{out / 'perf.png'}")
+    typer.echo(str(out / "perf.png"))
 
 
 def _numbers(text: str) -> list[int]:
