@@ -183,6 +183,8 @@ def test_an_interrupted_build_goes_on(shop: Shop, sent: signal.Signals, code: in
     assert running(log)
     with pytest.raises(Exception, match="another process is building here"), locked(shop.work):
         pass
+    show = shop.run("build", "kv260", "--show")  # while it runs
+    assert (show.stdout.count("yes"), show.stdout.count(" no ")) == (3, 2), show.stdout
     os.kill(process.pid, sent)  # the tool is in a process group of its own
     process.communicate(timeout=60)
     assert process.returncode == code

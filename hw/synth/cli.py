@@ -3,6 +3,7 @@
 
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from rich.table import Table
 
 from host._generated import BOARDS, Core
 from host.manifest import Manifest
-from hw.synth.config import Job, make_job
+from hw.synth.config import make_job
 from hw.synth.deliver import BITSTREAMS, deliver
 from hw.synth.flow import TITLES, Build, check_timing, default_work, hls_stage, stages
 from hw.synth.process import ToolFailure
 from hw.synth.reports import read_hls
+from hw.synth.sources import lay_out
 from hw.synth.stages import Stage, locked, run_stages, standing
 from hw.synth.tcl import Layout
 from hw.synth.tools import HlsWay, find_hls, find_vivado
@@ -56,8 +58,8 @@ def build(
 ) -> None:
     """Build bitstreams/<board>-<format>-<core>: image, .hwh, reports, manifest.
 
-    Stages that are done are not done again, so an interrupted build goes on where it stopped, and a changed source
-    starts it where it counts. Logs are kept in the build's folder.
+    Stages that are done are not done again: an interrupted build goes on where it stopped, and a changed source starts
+    it where it counts. Logs are kept in the build's folder.
 
     [bold]make synth BOARD=kv260 FORMAT=fp4[/bold]            the RTL core
     [bold]make synth BOARD=pynq-z2 FORMAT=fp6 CORE=hls[/bold]  the HLS core
@@ -71,13 +73,13 @@ def build(
             raise
         vivado, hls_tools = None, None
     layout = Layout((work or default_work(job)).absolute())
+    if show:
+        _show(Build(job, layout, vivado, hls_tools))
+        return
     console = Console(stderr=True)
     with locked(layout.work), console.status("") as status:
         made = Build(job, layout, vivado, hls_tools, jobs, hours, lambda line: status.update(escape(line[:100])))
         made.prepare()
-        if show:
-            _show(stages(made), layout, job)
-            return
         every = stages(made)
         _run(every, layout, console, before="image")
         timing = check_timing(job, layout.out / "timing.rpt", allow_timing)
@@ -132,12 +134,20 @@ def _run(every: list[Stage], layout: Layout, console: Console, before: str | Non
         raise FpqvarError(f"{failure}\nRun the same again to go on from this stage.") from failure
 
 
-def _show(every: list[Stage], layout: Layout, job: Job) -> None:
+def _show(build: Build) -> None:
+    """Which stages are done. Nothing in the build's folder is touched: another process may be building there."""
+    job, layout = build.job, build.layout
     table = Table(title=f"{job.name} in {layout.work}")
     for heading in ("stage", "what", "done"):
         table.add_column(heading)
-    for stage, _, done in standing(every, layout.work / "stamps"):
-        table.add_row(stage.name, stage.title, "yes" if done else "no")
+    with tempfile.TemporaryDirectory() as folder:
+        build.rtl = Path(folder) / "rtl"
+        if job.core is Core.RTL:
+            lay_out(job, build.rtl)
+        for stage, _, done in standing(stages(build), layout.work / "stamps"):
+            table.add_row(stage.name, stage.title, "yes" if done else "no")
+    if build.vivado is None:
+        table.caption = "Without the tools on PATH, what other versions did counts as not done."
     Console().print(table)
 
 

@@ -48,6 +48,7 @@ class Build:
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.job, self.layout, self.vivado, self.hls_tools = job, layout, vivado, hls_tools
+        self.rtl = layout.work / "rtl"
         self._jobs, self._hours, self._tell = jobs, hours, tell
 
     def versions(self) -> dict[str, str]:
@@ -99,7 +100,7 @@ class Build:
     def prepare(self) -> None:
         """Write job.tcl and lay the RTL's sources out."""
         self.layout.work.mkdir(parents=True, exist_ok=True)
-        sources = lay_out(self.job, self.layout.work / "rtl") if self.job.core is Core.RTL else None
+        sources = lay_out(self.job, self.rtl) if self.job.core is Core.RTL else None
         (self.layout.work / "job.tcl").write_text(
             job_text(self.job, self.layout, sources, self._jobs), encoding="utf-8"
         )
@@ -119,12 +120,11 @@ def hls_stage(build: Build, step: str) -> Stage:
 
 
 def stages(build: Build) -> list[Stage]:
-    """All stages of a build that is prepared. Their settings are the job and the tools' versions."""
+    """All stages of a build whose RTL is laid out. Their settings are the job and the tools' versions."""
     job, out = build.job, build.layout.out
     settings = job_text(job, Layout(Path("work")), None, 0) + str(build.versions())
     if job.core is Core.RTL:
-        laid_out = sorted((build.layout.work / "rtl").iterdir())
-        rtl = [*laid_out, *_scripts("package_rtl")]
+        rtl = [*sorted(build.rtl.iterdir()), *_scripts("package_rtl")]
         first = _vivado(build, "package_rtl", settings, rtl, [build.layout.ip / "component.xml"])
     else:
         first = hls_stage(build, "csynth")
