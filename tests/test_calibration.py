@@ -111,6 +111,37 @@ def test_learnt_factors_are_no_worse_and_the_same_again(captures: Captures, reci
     assert sum(item.after for item in found.values()) < 0.97 * sum(item.before for item in found.values())
 
 
+def test_interrupted_learning_goes_on(captures: Captures, tmp_path: Path) -> None:
+    part = load_recipe("fpqvar-fp4").fc1
+    linears, signs = MODEL.var.linear_layers(), layer_signs(MODEL.config, load_recipe("fpqvar-fp4"))
+    samples = {name: captures.layer(name) for name in PLAN.layers if name.endswith("fc1")}
+    options, file = Options(iterations=20, rate=0.05, rows=8), tmp_path / "state.pt"
+    whole = learn(samples, linears, signs, part, options)
+
+    def stop(done: int, _total: int) -> None:
+        if done == 13:
+            raise KeyboardInterrupt
+
+    ticks: list[int] = []
+
+    def note(done: int, _total: int) -> None:
+        ticks.append(done)
+
+    for run, left in (("mine", 7), ("another", 20)):
+        ticks.clear()
+        with pytest.raises(KeyboardInterrupt):
+            learn(samples, linears, signs, part, options, stop, file, "mine")
+        again = learn(samples, linears, signs, part, options, note, file, run)
+        assert len(ticks) == left
+        assert not file.exists()
+        for name, item in whole.items():
+            assert torch.equal(item.factors, again[name].factors)
+            assert (item.before, item.after) == (again[name].before, again[name].after)
+    file.write_bytes(b"rubbish")
+    with pytest.raises(FpqvarError, match=r"state\.pt: cannot go on from it .* remove it to start again"):
+        learn(samples, linears, signs, part, options, state_file=file)
+
+
 def test_searched_formats(captures: Captures, tmp_path: Path) -> None:
     recipe = load_recipe("fp4-rtn")
     found = search(MODEL, recipe, captures, ["e2m1", "e3m0"], ["e2m1", "e1m2", "dual4"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fpqvar calibrate` and `fpqvar search`: what is learnt of a model before it is quantized."""
 
-from collections import defaultdict
+import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "search"]
 
+PARTIAL, PARTIAL_ERRORS = "partial.safetensors", "partial.json"  # of layers learnt before an interruption
 _IMAGES = typer.Option(min=1, help="Images that the float model draws to be watched.")
 _ROWS = typer.Option(min=1, help="Rows kept of each layer and scale step.")
 _DEVICE = typer.Option(help="cpu or cuda.")
@@ -64,10 +65,9 @@ def calibrate(
         raise UsageError(f"{model} has shared adaLN: its blocks cannot have factors of their own")
     captures = _captures(loaded, SMOOTHED, out / "captures", images, rows, seed, device, ticks)
     signs, linears = layer_signs(loaded.config, chosen), loaded.var.linear_layers()
-    run = f"{loaded.sha256}\n{chosen.model_dump_json()}\n{iterations} {rate}"
-    done = _partial(out / "partial.safetensors", run)
+    run = f"{loaded.sha256}\n{chosen.model_dump_json()}\n{iterations} {rate} {images} {rows} {seed}"
+    done, errors = _partial(out, run)
     total = loaded.config.depth * len(SMOOTHED)
-    errors = defaultdict[str, list[float]](list)
     with ticks.bar(f"learn factors of {model} for {chosen.name}", total * iterations) as bar:
         bar.add(len(done) * iterations)
         for kind in SMOOTHED:
@@ -78,23 +78,25 @@ def calibrate(
                 options = Options(iterations, rate, seed=seed)
                 layers = {name: type(linears[name])(*(t.to(device) for t in linears[name])) for name in part}
                 advance = partial(_advance, bar, len(part))
-                found = learn(samples, layers, signs, chosen.layer(kind), options, advance)
+                state = out / "state.pt"
+                found = learn(samples, layers, signs, chosen.layer(kind), options, advance, state, run)
                 for name, item in found.items():
                     done[name] = item.factors
                     errors[name] = [item.before, item.after]
-                save_factors(Factors(done, loaded.sha256, notes=run), out / "partial.safetensors")
+                write_json(out / PARTIAL_ERRORS, {"errors": errors})
+                save_factors(Factors(done, loaded.sha256, notes=run), out / PARTIAL)
     notes = f"GALT for {chosen.name}: {images} images, {iterations} iterations"
     save_factors(Factors(done, loaded.sha256, notes=notes), out / "factors.safetensors")
     report = {"model": model, "recipe": chosen.model_dump(), "images": images, "rows": rows, "iterations": iterations}
-    write_json(out / "report.json", report | {"errors": dict(errors), "versions": versions()})
+    write_json(out / "report.json", report | {"errors": errors, "versions": versions()})
     table = Table(title=f"{notes}: relative output error")
     for heading in ("layer", "without", "with factors"):
         table.add_column(heading, justify="left" if heading == "layer" else "right")
     for name, (before, after) in errors.items():
         table.add_row(name, f"{before:.3e}", f"{after:.3e}")
-    if errors:
-        Console().print(table)
-    (out / "partial.safetensors").unlink()
+    Console().print(table)
+    for file in (PARTIAL, PARTIAL_ERRORS):
+        (out / file).unlink()
     typer.echo(f"{out / 'factors.safetensors'}: give it to `fpqvar quantize --factors`")
 
 
@@ -179,11 +181,13 @@ def _captures(
         return capture(loaded, plan, folder, 16, device, lambda done, total: bar.set(done / total))
 
 
-def _partial(path: Path, run: str) -> "dict[str, Tensor]":
-    """What an interrupted run has learnt already, if it was the same run."""
+def _partial(out: Path, run: str) -> "tuple[dict[str, Tensor], dict[str, list[float]]]":
+    """What an interrupted run has learnt already, if it was the same run: factors, and errors before and after."""
     from sw_quant.smoothing import load_factors
 
-    if not path.exists():
-        return {}
-    found = load_factors(path)
-    return dict(found.layers) if found.notes == run else {}
+    if not (out / PARTIAL).exists() or not (out / PARTIAL_ERRORS).exists():
+        return {}, {}
+    found = load_factors(out / PARTIAL)
+    if found.notes != run:
+        return {}, {}
+    return dict(found.layers), json.loads((out / PARTIAL_ERRORS).read_text(encoding="utf-8"))["errors"]

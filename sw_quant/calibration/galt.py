@@ -8,17 +8,22 @@ For a layer with input x and weight W the factors minimise, over samples of all 
 by AdamW through the straight-through quantizer: forward it rounds, backward it is the identity. Steps are weighted
 alike, however many rows they have. The best iterate is kept, and no factors at all are among the candidates, so that
 the result is never worse than without. The layers of several blocks are learnt side by side in batched products.
+What has been learnt is saved twenty times a run: an interrupted one goes on and ends with the same factors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sw_quant._generated import GHT_BLOCK
+from sw_quant.errors import FpqvarError
+from sw_quant.files import new_file
 from sw_quant.hadamard import walsh_hadamard
 from sw_quant.quantizer import quantize
 from sw_quant.recipe import LayerRecipe
@@ -80,6 +85,45 @@ def output_error(
     return sum(errors) / len(errors)
 
 
+class _State:
+    """Everything that changes while a batch of layers is learnt: what a file of it continues from."""
+
+    def __init__(self, shape: tuple[int, int], options: Options, device: torch.device) -> None:
+        self.log_factors = torch.zeros(shape, device=device, requires_grad=True)
+        self.optimizer = torch.optim.AdamW([self.log_factors], lr=options.rate, weight_decay=0.0)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, options.iterations, options.rate / 20
+        )
+        self.generator = torch.Generator().manual_seed(options.seed)
+        self.best = torch.ones(shape, device=device)
+        self.before = self.least = torch.zeros(shape[0])
+        self.iteration = 0
+
+    def save(self, path: Path, run: str) -> None:
+        tensors = {"log_factors": self.log_factors.detach(), "best": self.best}
+        state: dict[str, Any] = {key: value.cpu() for key, value in tensors.items()}
+        state |= {"before": self.before, "least": self.least, "generator": self.generator.get_state()}
+        state |= {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
+        with new_file(path) as aside:
+            torch.save(state | {"iteration": self.iteration, "run": run}, aside)
+
+    def load(self, path: Path, run: str) -> bool:
+        """Continue from a file; False where it is of another run."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if state["run"] != run:
+                return False
+            self.log_factors.data.copy_(state["log_factors"])
+            self.best.copy_(state["best"])
+            self.before, self.least, self.iteration = state["before"], state["least"], state["iteration"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.generator.set_state(state["generator"])
+        except Exception as error:  # rubbish raises whatever its bytes happen to mean
+            raise FpqvarError(f"{path}: cannot go on from it ({error}); remove it to start again") from error
+        return True
+
+
 def learn(
     samples: Mapping[str, Sequence[Tensor]],
     layers: Mapping[str, LinearLayer],
@@ -87,6 +131,8 @@ def learn(
     part: LayerRecipe,
     options: Options = Options(),  # frozen
     progress: Progress | None = None,
+    state_file: Path | None = None,
+    run: str = "",
 ) -> dict[str, Learnt]:
     """Learn the factors of several layers of one shape side by side.
 
@@ -97,14 +143,15 @@ def learn(
         part: formats and group; the same for all.
         options: of the optimiser.
         progress: told iterations done and of all.
+        state_file: where an interrupted run goes on; removed at the end.
+        run: names what is learnt; a state of another run is not continued.
+
+    Raises FpqvarError when the state cannot be read or written.
     """
     names = list(samples)
+    run = f"{run} {names} {part} {options}"
     weight = torch.stack([layers[name].weight.detach().float() for name in names])
     d = torch.stack([signs[name].to(weight.device) for name in names]) if part.ght else None
-    log_factors = torch.zeros(weight.shape[0], weight.shape[2], device=weight.device, requires_grad=True)
-    optimizer = torch.optim.AdamW([log_factors], lr=options.rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.iterations, options.rate / 20)
-    generator = torch.Generator().manual_seed(options.seed)
 
     def measure(factors: Tensor) -> Tensor:
         errors = [
@@ -113,29 +160,42 @@ def learn(
         ]
         return torch.tensor(errors)
 
-    best = torch.ones_like(log_factors)
-    before = least = measure(best)
+    state = _State((weight.shape[0], weight.shape[2]), options, weight.device)
+    if state_file is None or not state_file.exists() or not state.load(state_file, run):
+        state.before = state.least = measure(state.best)
     check_every = max(1, options.iterations // 20)
-    for iteration in range(options.iterations):
-        x = torch.stack([_minibatch(samples[name], options.rows, generator) for name in names]).to(weight.device)
-        with torch.no_grad():
-            wanted = x @ weight.transpose(1, 2)
-        found = _outputs(x, weight, torch.exp(log_factors), d, part)
-        rows = wanted.square().mean(dim=(1, 2)).clamp(min=1e-30)
-        loss = ((found - wanted).square().mean(dim=(1, 2)) / rows).sum()  # the layers do not touch each other
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if (iteration + 1) % check_every == 0 or iteration + 1 == options.iterations:
-            factors = torch.exp(log_factors.detach())
+    while state.iteration < options.iterations:
+        x = torch.stack([_minibatch(samples[name], options.rows, state.generator) for name in names])
+        _step(state, x.to(weight.device), weight, d, part)
+        if state.iteration % check_every == 0 or state.iteration == options.iterations:
+            factors = torch.exp(state.log_factors.detach())
             errors = measure(factors)
-            better = errors < least
-            best[better] = factors[better.to(best.device)] if better.any() else best[better]
-            least = torch.minimum(errors, least)
+            better = (errors < state.least).to(weight.device)
+            state.best[better] = factors[better]
+            state.least = torch.minimum(errors, state.least)
+            if state_file is not None:
+                state.save(state_file, run)
         if progress is not None:
-            progress(iteration + 1, options.iterations)
-    return {name: Learnt(best[i].cpu(), float(before[i]), float(least[i])) for i, name in enumerate(names)}
+            progress(state.iteration, options.iterations)
+    if state_file is not None:
+        state_file.unlink(missing_ok=True)
+    return {
+        name: Learnt(state.best[i].cpu(), float(state.before[i]), float(state.least[i])) for i, name in enumerate(names)
+    }
+
+
+def _step(state: _State, x: Tensor, weight: Tensor, d: Tensor | None, part: LayerRecipe) -> None:
+    """One iteration on inputs [B, rows, K] of the B layers."""
+    with torch.no_grad():
+        wanted = x @ weight.transpose(1, 2)
+    found = _outputs(x, weight, torch.exp(state.log_factors), d, part)
+    size = wanted.square().mean(dim=(1, 2)).clamp(min=1e-30)
+    loss = ((found - wanted).square().mean(dim=(1, 2)) / size).sum()  # the layers do not touch each other
+    state.optimizer.zero_grad()
+    loss.backward()
+    state.optimizer.step()
+    state.schedule.step()
+    state.iteration += 1
 
 
 def _minibatch(steps: Sequence[Tensor], rows: int, generator: torch.Generator) -> Tensor:
