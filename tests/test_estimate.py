@@ -16,6 +16,7 @@ from hw.estimate.catalog import Unit
 from hw.estimate.cli import app
 from hw.estimate.core import Core, Geometry
 from hw.estimate.depth import Depth, depth, support
+from hw.estimate.interpret import interpretable
 from hw.estimate.measure import Row, sane
 from hw.estimate.netlist import Count, Netlist
 from hw.estimate.report import FLAT, write_report
@@ -186,6 +187,18 @@ def test_a_changed_netlist_is_caught(product: tuple[Design, Path, dict[str, Any]
     cell["parameters"]["INIT"] = init[:5] + ("1" if init[5] == "0" else "0") + init[6:]
     with pytest.raises(FpqvarError, match="the netlist differs from the RTL"):
         lockstep(design, XCUP, folder, mutant, seed=1, cycles=3000)
+
+
+def test_memory_runs_in_lockstep_too(tmp_path: Path) -> None:
+    design = Design("fpq_lutram", {"Width": 2, "Depth": 32}).on(XCUP)  # not interpreted: compiled with Verilator
+    module = synthesize(design, XCUP, tmp_path)
+    assert not interpretable(module)
+    assert Netlist(module).count().ram_sites == 8
+    assert lockstep(design, XCUP, tmp_path, module, seed=1, cycles=1000).toggled == 4
+    cell = next(cell for cell in module["cells"].values() if cell["type"] == "RAM32M16")
+    cell["connections"]["ADDRA"][0] = "0"
+    with pytest.raises(FpqvarError, match="the netlist differs from the RTL"):
+        lockstep(design, XCUP, tmp_path, module, seed=1, cycles=1000)
 
 
 def test_what_cannot_be_synthesized_says_so(tmp_path: Path) -> None:

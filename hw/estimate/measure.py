@@ -59,7 +59,16 @@ def _rules() -> str:
 
 def _check() -> str:
     folder = Path(__file__).parent
-    names = ("verify.py", "emit.py", "emit_memory.py", "stubs.py", "lockstep/main.cpp", "models/estimate_bram.sv")
+    names = (
+        "verify.py",
+        "emit.py",
+        "emit_memory.py",
+        "stubs.py",
+        "lockstep/main.cpp",
+        "lockstep/interpreter.hpp",
+        "interpret.py",
+        "models/estimate_bram.sv",
+    )
     return _hash(*(folder / name for name in names))
 
 

