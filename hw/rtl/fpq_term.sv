@@ -54,7 +54,8 @@ module fpq_term
     logic round_up;
     logic [NormalBits:0] rounded_q;
 
-    assign round_up = normal_sum[Lost-1] & (normal_sum[Lost] | (Lost > 1 && normal_sum[Lost-2:0] != '0));
+    localparam logic [SumBits-1:0] Below = SumBits'(2 ** (Lost - 1) - 1);
+    assign round_up = normal_sum[Lost-1] & (normal_sum[Lost] | ((normal_sum & Below) != '0));
     always_ff @(posedge clk_i) begin
       rounded_q <= (NormalBits + 1)'(signed'(normal_sum[SumBits-1:Lost])) + (NormalBits + 1)'(round_up);
     end
