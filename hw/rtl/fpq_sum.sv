@@ -49,7 +49,7 @@ module fpq_sum #(
     end
     for (genvar i = 0; i < Left; i++) begin : gen_left
       assign sums[(Adders+i)*NextWidth+:NextWidth] =
-          NextWidth'(operands_i[(3*Adders+i)*Width+:Width] ^ (Width'(InvertTop) << (Width - 1)));
+          NextWidth'(operands_i[(3*Adders+i)*Width+:Width] ^ {1'(InvertTop), {(Width - 1) {1'b0}}});
     end
 
     always_ff @(posedge clk_i) begin
