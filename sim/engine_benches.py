@@ -38,7 +38,16 @@ def _issue(rows: int, columns: int, banks: int, slots: int, spacing: int) -> Ben
     return Bench(f"issue-{banks}-{slots}-{spacing}", "fpq_issue", "test_issue", parameters, "verilator", environment)
 
 
+def _violation(kind: str) -> Bench:
+    said = "RunStable: offer withdrawn or changed"
+    return Bench(
+        f"caught-{kind}", "fpq_burst", "test_violation", {}, "verilator", environment={"KIND": kind}, caught=said
+    )
+
+
 ENGINE_BENCHES = [
+    _violation("withdrawn"),
+    _violation("changed"),
     _burst(64, 64, 10),
     _burst(128, 64, 24),
     _burst(512, 16, 15),

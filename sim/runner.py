@@ -50,6 +50,10 @@ class Bench:
     parameters: Mapping[str, int | str] = field(default_factory=dict)
     simulator: str = "icarus"
     environment: Mapping[str, str] = field(default_factory=dict)  # what the cocotb module wants to know
+    defines: Mapping[str, int] = field(default_factory=dict)  # of the preprocessor, such as FPQ_ULTRASCALE
+    caught: str | None = (
+        None  # what an assertion must say; the bench breaks a rule on purpose, and passes only if it does
+    )
     text: str = ""  # of the top module, where it is generated and not in hw/rtl
 
 
@@ -112,6 +116,7 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             sources=[*PACKAGES, top] if bench.simulator == "verilator" else modules(bench.top),
             includes=[RTL],
             parameters=bench.parameters,
+            defines=bench.defines,
             hdl_toplevel=bench.top,
             build_args=_build_args(bench, waves),
             build_dir=where,
@@ -138,7 +143,8 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             extra_env={key: str(value) for key, value in bench.environment.items()},
             log_file=log,
         )
-    return Outcome(bench, built - started, time.monotonic() - built, _read(results), log)
+    tests = _read(results) if bench.caught is None else _read_caught(bench.caught, log)
+    return Outcome(bench, built - started, time.monotonic() - built, tests, log)
 
 
 def _runner(simulator: str) -> "Runner":
@@ -172,6 +178,12 @@ def _build_args(bench: Bench, waves: bool) -> list[str]:
         return ["-Wno-timescale"]
     args = ["-y", str(RTL), "-y", str(MODELS), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
     return [*args, "--trace-fst"] if waves else args
+
+
+def _read_caught(sentence: str, log: Path) -> dict[str, str | None]:
+    """One test: the log of a simulation that breaks a rule has the assertion's sentence."""
+    said = log.exists() and sentence in log.read_text(errors="replace")
+    return {"violation": None if said else f"no assertion said {sentence!r}"}
 
 
 def _read(results: Path) -> dict[str, str | None]:
