@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights for other software: safetensors with the names and conventions of `compressed-tensors`, as vLLM reads them.
 
-For each layer `<name>`, of presets with four-bit elements:
+For each layer `<name>` (mxfp6_e3m2 has no form there):
 
-    <name>.weight_packed         uint8 [N, K / 2]            two codes a byte, the even one in the low nibble
-    <name>.weight_scale          nvfp4: float8_e4m3fn [N, K / 16]; mxfp4: uint8 [N, K / 32], E8M0 with bias 127
+    <name>.weight_packed         uint8 [N, K * bits / 8]     packed as docs/packing.md shows: two codes in a byte, or
+                                                             four in three bytes, the first in the lowest bits
+    <name>.weight_scale          nvfp4: float8_e4m3fn [N, K / 16]; mx: uint8 [N, K / 32], E8M0 with bias 127
     <name>.weight_global_scale   nvfp4: float32 [1]
     <name>.bias                  float32 [N], where there is one
 
@@ -30,7 +31,11 @@ from .var import LinearLayer
 
 __all__ = ["FORMAT_NAMES", "CompressedLayer", "read_compressed", "write_compressed"]
 
-FORMAT_NAMES = {"nvfp4": "nvfp4-pack-quantized", "mxfp4": "mxfp4-pack-quantized"}
+FORMAT_NAMES = {
+    "nvfp4": "nvfp4-pack-quantized",
+    "mxfp4": "mxfp4-pack-quantized",
+    "mxfp6_e2m3": "mxfp6-pack-quantized",
+}
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
@@ -57,14 +62,14 @@ def write_compressed(
             weight = quantize_mx(layer.weight.detach().float().cpu(), preset, rule)
         except FpqvarError as error:
             raise type(error)(f"layer {name}: {error}") from error
-        tensors[f"{name}.weight_packed"] = pack_rows(weight.codes)
+        tensors[f"{name}.weight_packed"] = pack_rows(weight.codes, weight.preset.format.bits)
         tensors[f"{name}.weight_scale"] = weight.scales
         if weight.global_scale is not None:
             tensors[f"{name}.weight_global_scale"] = weight.global_scale
         tensors[f"{name}.bias"] = layer.bias.detach().float().cpu().contiguous()
     chosen = PRESETS[preset]
     weights = {
-        "num_bits": 4,
+        "num_bits": chosen.format.bits,
         "type": "float",
         "strategy": "tensor_group" if preset == "nvfp4" else "group",
         "group_size": chosen.group,
@@ -116,7 +121,12 @@ def _preset(path: Path) -> str:
 def _layer(name: str, tensors: Mapping[str, Tensor], preset: str, path: Path) -> CompressedLayer:
     chosen = PRESETS[preset]
     packed = tensors[f"{name}.weight_packed"]
-    codes = unpack_rows(packed)
+    if packed.dtype != torch.uint8 or packed.ndim != 2 or packed.shape[1] % (chosen.group * chosen.format.bits // 8):
+        raise FpqvarError(
+            f"{path}: {name}.weight_packed is {packed.dtype} {list(packed.shape)}, where {preset} has torch.uint8 rows "
+            f"of whole groups of {chosen.group}; copy the folder again"
+        )
+    codes = unpack_rows(packed, chosen.format.bits)
     rows, k = codes.shape
     scales = tensors.get(f"{name}.weight_scale")
     kind = torch.uint8 if chosen.scale == "e8m0" else torch.float8_e4m3fn

@@ -25,6 +25,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from . import packing
 from .codes import largest_place, place_codes, values
 from .errors import FpqvarError, UsageError
 from .formats import Format, get
@@ -163,11 +164,11 @@ def _codes(groups: Tensor, steps: Tensor, format: Format) -> Tensor:
     return torch.where(dead, torch.zeros_like(table[place]), table[place])
 
 
-def pack_rows(codes: Tensor) -> Tensor:
-    """uint8 [N, K / 2] of four-bit codes [N, K]: two a byte, the even one in the low nibble."""
-    return codes[..., ::2] | codes[..., 1::2] << 4
+def pack_rows(codes: Tensor, bits: int = 4) -> Tensor:
+    """uint8 [N, K * bits / 8] of codes [N, K], as docs/packing.md shows. Raises what `packing.pack` raises."""
+    return torch.from_numpy(packing.pack(codes.cpu().numpy(), bits))
 
 
-def unpack_rows(packed: Tensor) -> Tensor:
+def unpack_rows(packed: Tensor, bits: int = 4) -> Tensor:
     """The inverse of `pack_rows`."""
-    return torch.stack([packed & 15, packed >> 4], dim=-1).flatten(-2)
+    return torch.from_numpy(packing.unpack(packed.cpu().numpy(), bits))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sw_quant.codes import values
 from sw_quant.errors import FpqvarError, UsageError
-from sw_quant.interchange import read_compressed, write_compressed
+from sw_quant.interchange import FORMAT_NAMES, read_compressed, write_compressed
 from sw_quant.mx import PRESETS, RULES, MxTensor, ScaleRule, pack_rows, quantize_mx, unpack_rows
 from tests.tiny import tiny_model
 
@@ -162,7 +162,7 @@ def test_packing_is_low_nibble_first() -> None:
     assert torch.equal(unpack_rows(pack_rows(codes)), codes)
 
 
-@pytest.mark.parametrize("preset", ["nvfp4", "mxfp4"])
+@pytest.mark.parametrize("preset", FORMAT_NAMES)
 def test_weights_for_others(preset: str, tmp_path: Path) -> None:
     layers = tiny_model().var.linear_layers()
     write_compressed(layers, tmp_path / "out", preset)
@@ -172,13 +172,48 @@ def test_weights_for_others(preset: str, tmp_path: Path) -> None:
     names = {"weight_packed", "weight_scale", "bias"} | ({"weight_global_scale"} if preset == "nvfp4" else set())
     assert {key.rpartition(".")[2] for key in tensors} == names
     config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
-    assert config["format"] == f"{preset}-pack-quantized"
+    assert config["format"] == f"{preset.partition('_')[0]}-pack-quantized"
     found = read_compressed(tmp_path / "out")
     assert found.keys() == layers.keys()
     for name, layer in layers.items():
         direct = quantize_mx(layer.weight.detach(), preset)
         assert torch.equal(found[name].weight.dequantize(), direct.dequantize())
         assert torch.equal(found[name].bias, layer.bias)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("preset", FORMAT_NAMES)
+def test_compressed_tensors_reads_and_writes_the_same(preset: str, tmp_path: Path) -> None:
+    """The package itself: it decompresses what we wrote to our values, and compresses them to our bytes."""
+    package = pytest.importorskip("compressed_tensors.compressors", exc_type=ImportError)
+    quantization = pytest.importorskip("compressed_tensors.quantization", exc_type=ImportError)
+    from safetensors.torch import load_file
+
+    layers = tiny_model().var.linear_layers()
+    write_compressed(layers, tmp_path / "out", preset)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())["quantization_config"]
+    scheme = quantization.QuantizationScheme(**config["config_groups"]["group_0"])
+    compressor = package.BaseCompressor.get_value_from_registry(config["format"])
+    assert compressor.can_compress(torch.nn.Linear, scheme)
+    tensors = load_file(tmp_path / "out" / "model.safetensors")
+    for name in layers:
+        stored = {key.rpartition(".")[2]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+        assert set(compressor.compression_param_names(scheme)) == stored.keys() - {"bias"}
+        ours = read_compressed(tmp_path / "out")[name].weight
+        restored = compressor.decompress(stored, scheme)
+        # It computes in bfloat16, whose eight bits hold every product of a code and a power of two.
+        exact = preset != "nvfp4"
+        torch.testing.assert_close(restored["weight"].float(), ours.dequantize(), rtol=0 if exact else 2**-7, atol=0)
+        steps = ours.steps().float() * (1 if ours.global_scale is None else ours.global_scale)
+        again = {"weight": ours.dequantize(), "weight_scale": steps} | {
+            key: stored[key] for key in ("weight_global_scale",) if key in stored
+        }
+        packed = compressor.compress(again, scheme)
+        assert torch.equal(packed["weight_scale"].view(torch.uint8), stored["weight_scale"].view(torch.uint8))
+        zero = unpack_rows(stored["weight_packed"], ours.preset.format.bits) % (1 << ours.preset.format.bits - 1) == 0
+        theirs, own = (
+            unpack_rows(part, ours.preset.format.bits) for part in (packed["weight_packed"], stored["weight_packed"])
+        )
+        assert torch.equal(theirs[~zero], own[~zero])  # a zero's sign is lost in its value
 
 
 def test_the_reciprocal_convention(tmp_path: Path) -> None:
@@ -199,8 +234,8 @@ def test_the_reciprocal_convention(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'mxfp6_e2m3' has no packed form"):
-        write_compressed({}, tmp_path / "out", "mxfp6_e2m3")
+    with pytest.raises(UsageError, match="'mxfp6_e3m2' has no packed form"):
+        write_compressed({}, tmp_path / "out", "mxfp6_e3m2")
     with pytest.raises(FpqvarError, match=r"config\.json: no quantization_config"):
         read_compressed(tmp_path)
     layers = tiny_model().var.linear_layers()
@@ -213,6 +248,9 @@ def test_folders_that_are_none(tmp_path: Path) -> None:
         save_file({name: tensor for name, tensor in whole.items() if name != f"0.fc1.{key}"}, path)
         with pytest.raises(FpqvarError, match=message):
             read_compressed(tmp_path / "out")
+    save_file(whole | {"0.fc1.weight_packed": whole["0.fc1.weight_packed"][:, :12].clone()}, path)
+    with pytest.raises(FpqvarError, match=r"0\.fc1\.weight_packed is .*, where nvfp4 has .* groups of 16"):
+        read_compressed(tmp_path / "out")
     save_file(whole | {"0.fc1.weight_scale": whole["0.fc1.weight_scale"][:1].clone()}, path)
     with pytest.raises(FpqvarError, match=r"0\.fc1\.weight_scale is .*, where nvfp4 has"):
         read_compressed(tmp_path / "out")

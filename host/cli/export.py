@@ -15,11 +15,11 @@ __all__ = ["export"]
 def export(
     model: Annotated[str, typer.Argument(help="fmnist, d16 to d36, or a checkpoint's path.")],
     out: Annotated[Path, typer.Option(help="Folder for model.safetensors and config.json.")],
-    preset: Annotated[str, typer.Option(help="nvfp4 or mxfp4.")] = "nvfp4",
-    rule: Annotated[str, typer.Option(help="How mxfp4 finds a power of two: floor, ceil, rceil or even.")] = "floor",
+    preset: Annotated[str, typer.Option(help="nvfp4, mxfp4 or mxfp6_e2m3.")] = "nvfp4",
+    rule: Annotated[str, typer.Option(help="How mx finds a power of two: floor, ceil, rceil or even.")] = "floor",
     replace: Annotated[bool, typer.Option("--replace", help="Replace an older folder.")] = False,
 ) -> None:
-    """Write the transformer's linear layers in NVFP4 or MXFP4, with the names that compressed-tensors uses.
+    """Write the transformer's linear layers in NVFP4, MXFP4 or MXFP6, with the names that compressed-tensors uses.
 
     [bold]fpqvar export fmnist --preset nvfp4 --out out/fmnist-nvfp4[/bold]
         codes, E4M3 scales, and the factor that the weights were multiplied by; see docs/quantization.md
