@@ -59,6 +59,11 @@ def test_block_design(tmp_path: Path, board: str, core: str) -> None:
         for pin, driver in calls.nets.items():
             if driver.startswith("ps/") and driver not in (clock, reset):
                 assert pin.startswith("noc/aclk")
+        if job.board.device == "versal":
+            named = {pin: calls.properties[pin, "ASSOCIATED_BUSIF"] for pin in calls.nets if pin.startswith("noc/aclk")}
+            (engine,) = (pin for pin, driver in calls.nets.items() if pin in named and driver == clock)
+            inputs = [calls.buses[f"engine/{master}"] for master in job.bus_bits]
+            assert [f"noc/{name}" for name in named[engine].split(":")] == inputs
         # Reset: synchronised before it reaches anything.
         assert calls.nets["reset/ext_reset_in"] == reset
         released = {pin for pin, driver in calls.nets.items() if driver == "reset/peripheral_aresetn"}
@@ -219,6 +224,9 @@ def test_implementation(tmp_path: Path, board: str) -> None:
     assert (layout.out / f"{job.name}.xsa").exists()
     assert (layout.out / f"{job.name}_boot.pdi").exists() == (board == "vck190")
     assert all((layout.out / f"{job.name}{ending}").stat().st_size for ending in job.platform.images)
+    if board == "vck190":  # the one that Linux loads, and the one that it boots from
+        assert "_pld.pdi" in (layout.out / f"{job.name}.pdi").read_text()
+        assert "_boot.pdi" in (layout.out / f"{job.name}_boot.pdi").read_text()
 
 
 @pytest.mark.parametrize("given", [True, False])

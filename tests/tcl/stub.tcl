@@ -211,7 +211,7 @@ command launch_runs {
   }
   if {[dict exists $images $step]} {
     foreach ending [dict get $images $step] {
-      stub_touch [file join $folder $::stub(name)_wrapper$ending] "image of $::stub(name)"
+      stub_touch [file join $folder $::stub(name)_wrapper$ending] "image $ending of $::stub(name)"
     }
   }
 }
