@@ -168,6 +168,11 @@ module fpq_accel
   `FPQ_REQUIRE(gen_banks, Banks >= 1 && Banks <= MaxBanks, "fpq_accel: Banks must be 1 to 4")
   `FPQ_REQUIRE(gen_slots, 2 ** $clog2(SlotsUsed) == SlotsUsed && SlotsUsed >= 2 && SlotsUsed <= 64,
                "fpq_accel: Slots must be a power of two, 2 to 64")
+  `FPQ_REQUIRE(gen_spacing, Spacing >= 0, "fpq_accel: Spacing must not be negative; 0 lets the engine choose")
+  `FPQ_REQUIRE(gen_out_width, OutWidth >= 4 && 2 ** $clog2(OutWidth) == OutWidth && Columns % OutWidth == 0
+               && OutWidth * 16 <= BusBits,
+               "fpq_accel: OutWidth must be a power of two from 4 on that divides Columns, its FP16 outputs within BusBits")
+  `FPQ_REQUIRE(gen_ultra, Ultra == 0 || Ultra == 1, "fpq_accel: Ultra must be 0 or 1")
 
   logic start, busy, done, core_rst_n, core_start, stop, idle, room, dispatch, retire;
   logic [63:0] list_addr;

