@@ -171,10 +171,9 @@ def _by_kernel(w: QTensor) -> bool:
 def _product_by_kernel(a: QTensor, w: PreparedWeight, bias: Tensor | None) -> tuple[Tensor, bool]:
     from .kernels.product import exact_product
 
-    units = a.units(torch.int8).sum(dim=0, dtype=torch.int8)
-    flag = torch.zeros(1, dtype=torch.int32, device=units.device)
-    offset = torch.zeros(w.units.shape[1], device=units.device) if bias is None else bias
-    y = exact_product(units, a.term_scales.contiguous(), a.format, w.units.t(), w.steps, offset, flag)
+    flag = torch.zeros(1, dtype=torch.int32, device=w.units.device)
+    offset = torch.zeros(w.units.shape[1], device=w.units.device) if bias is None else bias
+    y = exact_product(a.units(torch.int8), a.term_scales.contiguous(), a.format, w.units.t(), w.steps, offset, flag)
     return y, bool(flag)
 
 

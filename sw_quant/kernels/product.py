@@ -31,7 +31,7 @@ def exact_product(
     """Y of contract section 1.5.
 
     Args:
-        units: int8 [M, K], signed magnitudes of the activations.
+        units: int8 [terms, M, K], signed magnitudes of the activations.
         scales: float16 [M, groups, terms].
         format: of the activations.
         w_units: int8 [N, K], contiguous.
@@ -42,7 +42,7 @@ def exact_product(
     Returns:
         float16 [M, N].
     """
-    (m, k), (groups, n) = units.shape, w_steps.shape
+    (_, m, k), (groups, n) = units.shape, w_steps.shape
     group = k // groups
     step = next(size for size in _K_STEPS if group % size == 0)
     tiling = choose(m, groups, format.kind == "dual")

@@ -11,17 +11,8 @@ import triton.language as tl
 
 
 @triton.jit
-def _part(a, w, p, DUAL: tl.constexpr, NEGATIVE: tl.constexpr):
-    """p + a w^T over a part of a group; of a dual format one sign's elements alone."""
-    if DUAL:
-        zero = tl.zeros_like(a)
-        a = tl.minimum(a, zero) if NEGATIVE else tl.maximum(a, zero)
-    return tl.dot(a, tl.trans(w), p, out_dtype=tl.int32)
-
-
-@triton.jit
 def product_kernel(
-    a_ptr,  # int8 [m, k]: signed magnitudes
+    a_ptr,  # int8 [terms, m, k]: signed magnitudes
     a_scales_ptr,  # float16 [m, groups, terms]
     w_ptr,  # int8 [n, k]
     w_steps_ptr,  # float32 [groups, n]: scale times unit
@@ -57,29 +48,27 @@ def product_kernel(
     scale_at, step_at = a_scales_ptr + a_row * (GROUPS * terms), w_steps_ptr + w_row
     acc = tl.zeros([ROWS, COLUMNS], dtype=tl.float32)
     zeros = tl.zeros([ROWS, COLUMNS], dtype=tl.int32)
+    other = m.to(tl.int64) * k  # to the negative half of a dual format
     for group in range(GROUPS):
         scale = tl.load(scale_at + group * terms).to(tl.float32) * UNIT
         step = tl.load(step_at + group * n)
+        p, q = zeros, zeros
         if PARTS == 1:
-            a, w = tl.load(a_at + group * K_STEP), tl.load(w_at + group * K_STEP)
-            p = _part(a, w, zeros, DUAL, False)
-            acc += p.to(tl.float32) * (scale[:, None] * step[None, :])
+            w = tl.trans(tl.load(w_at + group * K_STEP))
+            p = tl.dot(tl.load(a_at + group * K_STEP), w, out_dtype=tl.int32)
             if DUAL:
-                scale = tl.load(scale_at + group * terms + 1).to(tl.float32) * NEGATIVE_UNIT
-                p = _part(a, w, zeros, DUAL, True)
-                acc += p.to(tl.float32) * (scale[:, None] * step[None, :])
+                q = tl.dot(tl.load(a_at + other + group * K_STEP), w, out_dtype=tl.int32)
         else:
-            p, q = zeros, zeros
             for part in range(PARTS):
                 at = (group * PARTS + part) * K_STEP
-                a, w = tl.load(a_at + at), tl.load(w_at + at)
-                p = _part(a, w, p, DUAL, False)
+                w = tl.trans(tl.load(w_at + at))
+                p = tl.dot(tl.load(a_at + at), w, p, out_dtype=tl.int32)
                 if DUAL:
-                    q = _part(a, w, q, DUAL, True)
-            acc += p.to(tl.float32) * (scale[:, None] * step[None, :])
-            if DUAL:
-                scale = tl.load(scale_at + group * terms + 1).to(tl.float32) * NEGATIVE_UNIT
-                acc += q.to(tl.float32) * (scale[:, None] * step[None, :])
+                    q = tl.dot(tl.load(a_at + other + at), w, q, out_dtype=tl.int32)
+        acc += p.to(tl.float32) * (scale[:, None] * step[None, :])
+        if DUAL:
+            scale = tl.load(scale_at + group * terms + 1).to(tl.float32) * NEGATIVE_UNIT
+            acc += q.to(tl.float32) * (scale[:, None] * step[None, :])
     acc += tl.load(bias_ptr + w_row)[None, :]
     inside = (row < m)[:, None] & (column < n)[None, :]
     saturated = tl.max((inside & (tl.abs(acc) >= 65520.0)).to(tl.int32), axis=1)

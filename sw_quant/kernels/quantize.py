@@ -71,7 +71,7 @@ class FusedResult:
 
     Attributes:
         fake: the quantized values, of x's type and shape; half precision is rounded once and saturated.
-        units: int8, x's shape: signed magnitudes in units (of its own sign's table for a dual format).
+        units: int8 [terms, ..., K]: signed magnitudes in units, split into the halves of a dual format.
         codes: uint8, x's shape.
         scales: float16 [..., groups, terms].
     """
@@ -118,7 +118,7 @@ def fused_quantize(
     block = max(1, elements // (lanes * parts))
     result = FusedResult(
         x.new_empty(x.shape if fake else 0),
-        x.new_empty(x.shape if units else 0, dtype=torch.int8),
+        x.new_empty((len(terms(chosen)), *x.shape) if units else 0, dtype=torch.int8),
         x.new_empty(x.shape if codes else 0, dtype=torch.uint8),
         x.new_empty((*x.shape[:-1], groups, len(terms(chosen))) if scales else 0, dtype=torch.float16),
     )
@@ -135,6 +135,7 @@ def fused_quantize(
         flag,
         total,
         k,
+        x.numel(),
         GROUPS_OF_ROW=groups,
         GROUP=group,
         LANES=lanes,

@@ -83,7 +83,18 @@ def _powers_of_two(z):
 
 @triton.jit
 def _store_rounded(
-    x, negative, step, negative_step, at, inside, fake_ptr, units_ptr, codes_ptr, F: tl.constexpr, WRITE: tl.constexpr
+    x,
+    negative,
+    step,
+    negative_step,
+    at,
+    inside,
+    elements,
+    fake_ptr,
+    units_ptr,
+    codes_ptr,
+    F: tl.constexpr,
+    WRITE: tl.constexpr,
 ):
     """Round x, float32 [rows, lanes], by the steps of its rows [rows, 1]; write what is asked for."""
     inverse, sparser = _reciprocal(step), (23 - F.mantissa) << 23
@@ -111,7 +122,11 @@ def _store_rounded(
             value = tl.minimum(tl.maximum(value, -65504.0), 65504.0)
         tl.store(fake_ptr + at, value.to(fake_ptr.dtype.element_ty), mask=inside)
     if WRITE.units:
-        tl.store(units_ptr + at, rounded.to(tl.int8), mask=inside)
+        if F.dual:
+            tl.store(units_ptr + at, tl.maximum(rounded, 0.0).to(tl.int8), mask=inside)
+            tl.store(units_ptr + elements + at, tl.minimum(rounded, 0.0).to(tl.int8), mask=inside)
+        else:
+            tl.store(units_ptr + at, rounded.to(tl.int8), mask=inside)
     if WRITE.codes:
         if F.integer:
             code = rounded.to(tl.int32) & ((1 << F.bits) - 1)
@@ -130,12 +145,13 @@ def quantize_kernel(
     x_ptr,
     hadamard_ptr,  # float16 [64, 64], to transform
     fake_ptr,  # of x's type
-    units_ptr,  # int8
+    units_ptr,  # int8 [terms, ...]
     codes_ptr,  # uint8
     scales_ptr,  # float16 [groups, terms]
     flag_ptr,  # int32: set to 1 by an element that is Inf or NaN
     total,  # groups of all rows
     k,
+    elements,  # of all rows
     GROUPS_OF_ROW: tl.constexpr,
     GROUP: tl.constexpr,
     LANES: tl.constexpr,  # elements of a group that are worked on side by side: a power of two; 128 to transform
@@ -210,7 +226,9 @@ def quantize_kernel(
         if WRITE.scales:
             tl.store(scales_ptr + place * terms + 1, scale, mask=place < total)
 
-    _store_rounded(x, negative, step, negative_step, at, inside, fake_ptr, units_ptr, codes_ptr, F, WRITE)
+    _store_rounded(x, negative, step, negative_step, at, inside, elements, fake_ptr, units_ptr, codes_ptr, F, WRITE)
     if TRANSFORMED:
         at += width
-        _store_rounded(y, y_negative, step, negative_step, at, inside, fake_ptr, units_ptr, codes_ptr, F, WRITE)
+        _store_rounded(
+            y, y_negative, step, negative_step, at, inside, elements, fake_ptr, units_ptr, codes_ptr, F, WRITE
+        )

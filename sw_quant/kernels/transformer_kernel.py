@@ -61,7 +61,7 @@ def _store_cached(x, heads, at, inside, cache_ptr, flag_ptr, F: tl.constexpr, WR
             largest = tl.max(tl.abs(x), axis=1)
         scale = tl.minimum(largest * F.reciprocal, 65504.0).to(tl.float16)
         step = (scale.to(tl.float32) * F.unit)[:, None]
-        _store_rounded(x, negative, step, negative_step, at, inside, cache_ptr, cache_ptr, cache_ptr, F, WRITE)
+        _store_rounded(x, negative, step, negative_step, at, inside, 0, cache_ptr, cache_ptr, cache_ptr, F, WRITE)
     else:
         tl.store(cache_ptr + at, x.to(cache_ptr.dtype.element_ty), mask=inside)
 
