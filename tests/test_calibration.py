@@ -111,6 +111,21 @@ def test_learnt_factors_are_no_worse_and_the_same_again(captures: Captures, reci
     assert sum(item.after for item in found.values()) < 0.97 * sum(item.before for item in found.values())
 
 
+def test_strong_outliers_are_undone_at_once(captures: Captures) -> None:
+    """Channels of up to 256 times others, and weights as much smaller: a few iterations bring the error down."""
+    chosen = load_recipe("fpqvar-fp4")
+    signs, layer = layer_signs(MODEL.config, chosen), MODEL.var.linear_layers()["0.fc1"]
+    profile = torch.exp2(torch.randint(-4, 5, (128,), generator=torch.Generator().manual_seed(0)).float())
+    samples = [x * profile for x in captures.layer("0.fc1")]
+    hard = {"0.fc1": layer._replace(weight=layer.weight / profile)}
+    plain = learn({"0.fc1": captures.layer("0.fc1")}, {"0.fc1": layer}, signs, chosen.fc1, Options(iterations=5))[
+        "0.fc1"
+    ]
+    found = learn({"0.fc1": samples}, hard, signs, chosen.fc1, Options(iterations=5))["0.fc1"]
+    assert found.before > 3 * plain.before
+    assert found.after < 1.3 * plain.before
+
+
 def test_interrupted_learning_goes_on(captures: Captures, tmp_path: Path) -> None:
     part = load_recipe("fpqvar-fp4").fc1
     linears, signs = MODEL.var.linear_layers(), layer_signs(MODEL.config, load_recipe("fpqvar-fp4"))

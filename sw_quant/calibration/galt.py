@@ -5,9 +5,11 @@ For a layer with input x and weight W the factors minimise, over samples of all 
 
     || Q(H d x / f) Q(W f d H / 128)^T - x W^T ||^2 / || x W^T ||^2        (without GHT: H d left out)
 
-by AdamW through the straight-through quantizer: forward it rounds, backward it is the identity. Steps are weighted
-alike, however many rows they have. The best iterate is kept, and no factors at all are among the candidates, so that
-the result is never worse than without. The layers of several blocks are learnt side by side in batched products.
+by AdamW through the straight-through quantizer: forward it rounds, backward it is the identity. Each layer starts from
+the best of a few powers of its channels' largest magnitudes (SmoothQuant's factors, arXiv 2211.10438): where channels
+are hundreds of times others, small steps from 1 would take thousands of iterations. Scale steps are weighted alike,
+however many rows they have. The best iterate is kept, and no factors at all are among the candidates, so that the
+result is never worse than without. The layers of several blocks are learnt side by side in batched products.
 What has been learnt is saved twenty times a run: an interrupted one goes on and ends with the same factors.
 """
 
@@ -28,6 +30,8 @@ from sw_quant.hadamard import walsh_hadamard
 from sw_quant.quantizer import quantize
 from sw_quant.recipe import LayerRecipe
 from sw_quant.var import LinearLayer
+
+_STARTS = (0.25, 0.5, 0.75, 1.0)
 
 __all__ = ["Learnt", "Options", "learn", "output_error"]
 
@@ -99,6 +103,12 @@ class _State:
         self.before = self.least = torch.zeros(shape[0])
         self.iteration = 0
 
+    def keep(self, factors: Tensor, errors: Tensor) -> None:
+        """Take over the factors [B, K] of the layers whose errors [B] are less than the least so far."""
+        better = (errors < self.least).to(factors.device)
+        self.best[better] = factors[better]
+        self.least = torch.minimum(errors, self.least)
+
     def save(self, path: Path, run: str) -> None:
         tensors = {"log_factors": self.log_factors.detach(), "best": self.best}
         state: dict[str, Any] = {key: value.cpu() for key, value in tensors.items()}
@@ -163,16 +173,17 @@ def learn(
     state = _State((weight.shape[0], weight.shape[2]), options, weight.device)
     if state_file is None or not state_file.exists() or not state.load(state_file, run):
         state.before = state.least = measure(state.best)
+        for power in _STARTS:
+            start = _start(samples, weight, power)
+            state.keep(start, measure(start))
+        state.log_factors.data.copy_(state.best.log())
     check_every = max(1, options.iterations // 20)
     while state.iteration < options.iterations:
         x = torch.stack([_minibatch(samples[name], options.rows, state.generator) for name in names])
         _step(state, x.to(weight.device), weight, d, part)
         if state.iteration % check_every == 0 or state.iteration == options.iterations:
             factors = torch.exp(state.log_factors.detach())
-            errors = measure(factors)
-            better = (errors < state.least).to(weight.device)
-            state.best[better] = factors[better]
-            state.least = torch.minimum(errors, state.least)
+            state.keep(factors, measure(factors))
             if state_file is not None:
                 state.save(state_file, run)
         if progress is not None:
@@ -182,6 +193,14 @@ def learn(
     return {
         name: Learnt(state.best[i].cpu(), float(state.before[i]), float(state.least[i])) for i, name in enumerate(names)
     }
+
+
+def _start(samples: Mapping[str, Sequence[Tensor]], weight: Tensor, power: float) -> Tensor:
+    """max|x|^power / max|w|^(1 - power) of each channel, [B, K], with a geometric mean of 1."""
+    x = torch.stack([torch.cat(list(steps)).abs().amax(dim=0) for steps in samples.values()]).to(weight.device)
+    w = weight.abs().amax(dim=1)
+    logs = power * x.clamp(min=1e-5).log() - (1 - power) * w.clamp(min=1e-5).log()
+    return (logs - logs.mean(dim=1, keepdim=True)).exp()
 
 
 def _step(state: _State, x: Tensor, weight: Tensor, d: Tensor | None, part: LayerRecipe) -> None:
