@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from host.cli import app, main
 from sw_quant.calibration.capture import Captures, Plan, Reservoir, capture, every_layer, open_captures
 from sw_quant.calibration.galt import Options, learn, output_error
-from sw_quant.calibration.search import recipe_text, search
-from sw_quant.errors import FpqvarError
+from sw_quant.calibration.search import Found, recipe_text, search
+from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.packed import load_packed
 from sw_quant.quantize import layer_signs
 from sw_quant.recipe import LAYER_KINDS, load_recipe
@@ -169,6 +169,27 @@ def test_searched_formats(captures: Captures, tmp_path: Path) -> None:
         assert mixed.layer(name) == item.part
 
 
+def test_formats_are_searched_for_the_contracts_quantizer(captures: Captures) -> None:
+    with pytest.raises(UsageError, match=r"formats are searched for the contract's quantizer, not for .*mat_qkv"):
+        search(MODEL, load_recipe("litevar-int4"), captures, ["int4"], ["int4"])
+
+
+def test_a_searched_recipe_keeps_everything_else(captures: Captures, tmp_path: Path) -> None:
+    """Every key of the recipe that was started from, and the tables of single layers, come back from the file."""
+    base = tmp_path / "base.toml"
+    base.write_text(
+        'description = "x"\nkv_cache = "e2m3"\nfactors = "galt"\nseed = 3\n[default]\nweights = "int4"\n'
+        'activations = "int4"\ngroup = "row"\nactivation_method = "asymmetric"\n[fc1]\nght = true\n[fc2]\n'
+        'group = "tensor"\nactivation_group = 64\n[layers."1.proj"]\nweights = "int8"\nactivation_method = "log2"\n'
+    )
+    recipe = load_recipe(str(base))
+    for found in ({}, {"0.fc1": Found(recipe.fc1.model_copy(update={"weights": "e2m1"}), 0.1, 0.2)}):
+        base.write_text(recipe_text(recipe, found, "x"))
+        again = load_recipe(str(base))
+        assert again.model_copy(update={"layers": {}}) == recipe.model_copy(update={"layers": {}})
+        assert again.layers == recipe.layers | {name: item.part for name, item in found.items()}
+
+
 def _run(*arguments: str) -> str:
     done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -198,6 +219,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["calibrate", "fmnist", "--recipe", "litevar-int4"], "factors are learnt for the contract's quantizer"),
+        (["calibrate", "fmnist", "--recipe", "fp4-rtn-paper"], "factors are learnt for the contract's quantizer"),
         (["calibrate", "fmnist", "--recipe", "nothing"], "unknown recipe 'nothing'"),
         (["search", "fmnist", "--weights", "dual4"], "--weights: 'dual4' is no format for them"),
         (["search", "fmnist", "--activations", "fp9"], "--activations: 'fp9' is no format"),

@@ -57,7 +57,7 @@ def calibrate(
     from sw_quant.smoothing import SMOOTHED, Factors, save_factors
 
     chosen = choose_recipe(None, recipe)
-    if off := [kind for kind in SMOOTHED if not chosen.layer(kind).on_engine]:
+    if off := [name for name in chosen.off_engine() if name.rpartition(".")[2] in SMOOTHED]:
         raise UsageError(f"recipe {chosen.name}: factors are learnt for the contract's quantizer, not for {off}'s")
     ensure_writable(out)
     loaded, ticks = load(model), Ticks()

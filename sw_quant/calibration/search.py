@@ -7,6 +7,7 @@ result is a recipe with a table for each layer whose choice is not its kind's: `
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from sw_quant.calibration.capture import Captures
 from sw_quant.calibration.galt import output_error
+from sw_quant.errors import UsageError
 from sw_quant.quantize import layer_signs
 from sw_quant.recipe import LAYER_KINDS, LayerRecipe, Recipe
 from sw_quant.var.checkpoint import LoadedModel
@@ -51,7 +53,11 @@ def search(
         captures: the layers' inputs.
         weights, activations: formats to choose from; the recipe's own are always among them.
         progress: told layers done and of all.
+
+    Raises UsageError for a recipe whose quantizers are not the contract's.
     """
+    if off := recipe.off_engine():
+        raise UsageError(f"recipe {recipe.name}: formats are searched for the contract's quantizer, not for {off}'s")
     signs = layer_signs(model.config, recipe)
     linears = model.var.linear_layers()
     found = {}
@@ -82,18 +88,23 @@ def recipe_text(recipe: Recipe, found: dict[str, Found], description: str) -> st
     lines = [f'description = "{description}"']
     lines += [f'ties = "{recipe.ties}"'] if recipe.ties != "even" else []
     lines += [f"seed = {recipe.seed}"] if recipe.seed else []
-    lines += [f'kv_cache = "{recipe.kv_cache}"'] if recipe.kv_cache else []
+    lines += [f'{key} = "{value}"' for key in ("kv_cache", "factors") if (value := getattr(recipe, key))]
     for kind in LAYER_KINDS:
         lines += ["", f"[{kind}]", *_table(recipe.layer(kind))]
-    for name, item in found.items():
-        if item.part != recipe.layer(name.rpartition(".")[2]):
-            formats = [f'weights = "{item.part.weights}"', f'activations = "{item.part.activations}"']
-            lines += ["", f'[layers."{name}"]  # output error {item.error:.3e}, was {item.before:.3e}', *formats]
+    for name in dict.fromkeys([*recipe.layers, *found]):
+        part = found[name].part if name in found else recipe.layer(name)
+        if part != recipe.layer(name.rpartition(".")[2]):
+            why = f"  # output error {found[name].error:.3e}, was {found[name].before:.3e}" if name in found else ""
+            lines += ["", f'[layers."{name}"]{why}', *_table(part)]
     return "\n".join(lines) + "\n"
 
 
 def _table(part: LayerRecipe) -> list[str]:
-    group = "row" if part.group is None else part.group
-    written = f'"{group}"' if isinstance(group, str) else str(group)
-    lines = [f'weights = "{part.weights}"', f'activations = "{part.activations}"', f"group = {written}"]
-    return lines + ["ght = true"] * part.ght
+    """Every key of a layer that is not left at its default."""
+    lines = []
+    for key, field in LayerRecipe.model_fields.items():
+        value = getattr(part, key)
+        if field.is_required() or value != field.default:
+            written = "row" if value is None else value
+            lines.append(f"{key} = {json.dumps(written)}")  # TOML writes strings, numbers and booleans as JSON does
+    return lines
