@@ -104,11 +104,11 @@ def exact_linear(
 
 def choose(m: int, groups: int, dual: bool) -> Tiling:
     """The fastest of those tried on an H100 (VAR-d30's layers, benchmarks of 2026-11-26)."""
-    if m <= 16:
+    if m <= (64 if dual else 16):
         return Tiling(16, 64, 4, 4)
     if m <= 64:
         return Tiling(32, 64, 4, 4)
-    if m <= 256:
+    if m <= (512 if dual else 256):
         return Tiling(64, 64, 4, 3)
     if groups == 1 and not dual and m >= 4096:
         return Tiling(128, 128, 4, 3)
