@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drives an RTL module and its netlist with the same random inputs and compares every output twice a cycle. lockstep.hpp,
-// written for the module, tells its ports. Exit code: 0 equal, 1 different. Prints "<cycles> <toggled> <outputs>".
+// Drives an RTL module and its netlist with the same random inputs and compares every output twice a cycle.
+// lockstep.hpp, written for the module, tells its ports. Exit code: 0 equal, 1 different. Prints "<cycles> <toggled>
+// <outputs>".
 
 #include <cstdint>
 #include <cstdio>
@@ -18,7 +19,9 @@ namespace {
 
 std::mt19937_64 generator;
 
-uint64_t below(uint64_t limit) { return generator() % limit; }
+uint64_t below(uint64_t limit) {
+  return generator() % limit;
+}
 
 // How a port is driven for some cycles.
 struct Mode {
@@ -34,20 +37,25 @@ Mode draw() {
   return {static_cast<int>(below(8)), odds[below(5)], generator(), periods[below(4)]};
 }
 
-bool bit(const Port &port, const Mode &mode, int place, bool old) {
+bool bit(const Port& port, const Mode& mode, int place, bool old) {
   if (port.width == 1) return static_cast<int>(below(16)) < mode.odds;
   switch (mode.kind) {
-    case 0: return mode.pattern >> (place % mode.period) & 1;  // a code in every field
-    case 1: return old;
-    case 2: return below(8) == 0;
-    case 3: return below(8) != 0;
-    default: return generator() & 1;
+    case 0:
+      return mode.pattern >> (place % mode.period) & 1;  // a code in every field
+    case 1:
+      return old;
+    case 2:
+      return below(8) == 0;
+    case 3:
+      return below(8) != 0;
+    default:
+      return generator() & 1;
   }
 }
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const uint64_t seed = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
   const long cycles = argc > 2 ? std::strtol(argv[2], nullptr, 10) : 1000;
   generator.seed(seed);
@@ -60,23 +68,24 @@ int main(int argc, char **argv) {
     return 1;
   }
 #endif
-  std::vector<uint32_t> inputs(kInputWords, 0), net(kOutputWords, 0), seen_zero(kOutputWords, 0), seen_one(kOutputWords, 0);
+  std::vector<uint32_t> inputs(kInputWords, 0), net(kOutputWords, 0), seen_zero(kOutputWords, 0),
+      seen_one(kOutputWords, 0);
   std::vector<Mode> modes(kInputs.size());
   long left = 0;
   int reset = 32;
   for (long cycle = 0; cycle < cycles; cycle++) {
     if (left-- <= 0) {
       left = 8 + static_cast<long>(below(100));
-      for (auto &mode : modes) mode = draw();
+      for (auto& mode : modes) mode = draw();
       if (below(12) == 0) reset = 4;
     }
     if (reset > 0) reset--;
     for (size_t i = 0; i < kInputs.size(); i++) {
-      const Port &port = kInputs[i];
+      const Port& port = kInputs[i];
       const bool hold = port.width > 1 && below(4) == 0 && modes[i].kind > 5;
       for (int place = 0; place < port.width && !hold; place++) {
         const int at = port.offset + place;
-        uint32_t &word = inputs[at / 32];
+        uint32_t& word = inputs[at / 32];
         const bool old = word >> (at % 32) & 1;
         const bool value = port.reset ? (reset == 0) == (port.reset == 1) : bit(port, modes[i], place, old);
         word = (word & ~(1u << (at % 32))) | static_cast<uint32_t>(value) << (at % 32);
@@ -100,7 +109,7 @@ int main(int argc, char **argv) {
         const uint32_t wrong = top.rtl_o[w] ^ net[w];
         if (!wrong) continue;
         const int at = 32 * w + __builtin_ctz(wrong);
-        for (const Port &port : kOutputs)
+        for (const Port& port : kOutputs)
           if (at >= port.offset && at < port.offset + port.width)
             std::printf("cycle %ld: %s[%d] is %u in the netlist, %u in the RTL\n", cycle, port.name, at - port.offset,
                         net[w] >> (at % 32) & 1, top.rtl_o[w] >> (at % 32) & 1);
@@ -110,7 +119,7 @@ int main(int argc, char **argv) {
     context.timeInc(1);
   }
   long toggled = 0, outputs = 0;
-  for (const Port &port : kOutputs)
+  for (const Port& port : kOutputs)
     for (int at = port.offset; at < port.offset + port.width; at++, outputs++)
       toggled += seen_zero[at / 32] & seen_one[at / 32] & 1u << (at % 32) ? 1 : 0;
   std::printf("%ld %ld %ld\n", cycles, toggled, outputs);
