@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dot products of fpq_array for FP4, of LUT primitives: operands are recoded once a row or column, multiplied by cells
-// of 7.5 LUTs, and added by three-operand adders, whose carry-ins take the products' signs.
+// of 7.5 LUTs, and added by DSP slices, or by three-operand adders, whose carry-ins take the products' signs.
 
 module fpq_array_fp4
   import fpq_bank_pkg::*;
@@ -22,8 +22,8 @@ module fpq_array_fp4
 );
 
   localparam int ClassBits = 13;
-  localparam int ProductCycle = 3;
-  localparam int TreeCycle = ProductCycle + tree_levels(Lanes);
+  localparam bit InDsp = adds_in_dsp(Target);
+  localparam int TreeCycle = fp4_sum_cycle(Target, Lanes);
 
   // Control beside the tree's result, and a cycle later.
   logic valid, first, last, last_q;
@@ -44,37 +44,75 @@ module fpq_array_fp4
   logic [Rows*Lanes*ClassBits-1:0] a_classes;
   logic [Columns*Lanes*ClassBits-1:0] w_classes;
 
+  // A lane comes as late as its DSP slice stands in the cascade.
   for (genvar i = 0; i < Rows * Lanes; i++) begin : gen_activations
+    logic [5:0] code;
+
+    fpq_delay #(
+      .Width (6),
+      .Cycles(InDsp ? dsp_stage(i % Lanes) : 0)
+    ) u_stage (
+      .clk_i,
+      .data_i({pass_i, a_codes_i[4*i+:4]}),
+      .data_o(code)
+    );
     fpq_recode_a_fp4 u_recode (
       .clk_i,
-      .code_i   ({pass_i, a_codes_i[4*i+:4]}),
+      .code_i   (code),
       .classes_o(a_classes[ClassBits*i+:ClassBits])
     );
   end
   for (genvar i = 0; i < Columns * Lanes; i++) begin : gen_weights
+    logic [3:0] code;
+
+    fpq_delay #(
+      .Width (4),
+      .Cycles(InDsp ? dsp_stage(i % Lanes) : 0)
+    ) u_stage (
+      .clk_i,
+      .data_i(w_codes_i[4*i+:4]),
+      .data_o(code)
+    );
     fpq_recode_w_fp4 u_recode (
       .clk_i,
-      .code_i   (w_codes_i[4*i+:4]),
+      .code_i   (code),
       .classes_o(w_classes[ClassBits*i+:ClassBits])
     );
   end
 
   for (genvar r = 0; r < Rows; r++) begin : gen_rows
     for (genvar c = 0; c < Columns; c++) begin : gen_columns
-      fpq_dot_fp4 #(
-        .Target(Target),
-        .Lanes (Lanes),
-        .ABits (ClassBits),
-        .WBits (ClassBits)
-      ) u_dot (
-        .clk_i,
-        .valid_i(valid),
-        .first_i(first),
-        .keep_i (last_q),
-        .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
-        .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
-        .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
-      );
+      if (InDsp) begin : gen_dsp
+        fpq_dot_fp4_dsp #(
+          .Target(Target),
+          .Lanes (Lanes),
+          .ABits (ClassBits),
+          .WBits (ClassBits)
+        ) u_dot (
+          .clk_i,
+          .valid_i(valid),
+          .first_i(first),
+          .keep_i (last_q),
+          .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
+          .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
+          .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
+        );
+      end else begin : gen_lut
+        fpq_dot_fp4 #(
+          .Target(Target),
+          .Lanes (Lanes),
+          .ABits (ClassBits),
+          .WBits (ClassBits)
+        ) u_dot (
+          .clk_i,
+          .valid_i(valid),
+          .first_i(first),
+          .keep_i (last_q),
+          .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
+          .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
+          .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
+        );
+      end
     end
   end
 

@@ -51,10 +51,31 @@ package fpq_bank_pkg;
   // Fewest cycles between the ends of two group passes of one accumulator slot: read, add, write.
   localparam int SlotSpacing = AddLatency + 2;
 
+  // An FP4 array's products are added by DSP slices where there are enough of them, else by LUTs.
+  function automatic bit adds_in_dsp(target_e target);
+    return target == TargetUltrascale;
+  endfunction
+
+  // fpq_dot_fp4_dsp: slices of a cascade, of 8 lanes each; the slice of a lane; cycles from the first slice's recoded operands
+  // to the accumulator's.
+  localparam int DspStages = 4;
+
+  function automatic int dsp_stage(int lane);
+    return lane % 32 / 8;
+  endfunction
+
+  function automatic int dot_dsp_cycles(int lanes);
+    return 1 + DspStages + tree_levels(lanes / 8) + 1;
+  endfunction
+
+  // fpq_array_fp4: cycles from a chunk to the accumulators' operands; recoding takes the first two.
+  function automatic int fp4_sum_cycle(target_e target, int lanes);
+    return 2 + (adds_in_dsp(target) ? dot_dsp_cycles(lanes) : 1 + tree_levels(lanes));
+  endfunction
+
   // fpq_array: cycles from the last chunk to the group's sums.
   function automatic int array_latency(target_e target, fpq_pkg::family_e family, int lanes);
-    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return 5 + tree_levels(lanes);
-    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return 5 + tree_levels(lanes);
+    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return fp4_sum_cycle(target, lanes) + 2;
     return 4;
   endfunction
 

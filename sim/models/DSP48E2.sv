@@ -23,7 +23,8 @@ module DSP48E2 #(
   parameter logic [47:0] PATTERN = '0,
   parameter logic [47:0] MASK = 48'h3fffffffffff,
   parameter string SEL_PATTERN = "PATTERN",
-  parameter string SEL_MASK = "MASK"
+  parameter string SEL_MASK = "MASK",
+  parameter logic [47:0] RND = '0
 ) (
   input  logic        CLK,
   input  logic [29:0] A,
@@ -89,8 +90,8 @@ module DSP48E2 #(
     unique case (opmode[8:7])
       2'b00: w = '0;
       2'b01: w = P;
+      2'b10: w = RND;
       2'b11: w = c_q;
-      default: w = '0;
     endcase
     unique case (opmode[1:0])
       2'b00: x = '0;
