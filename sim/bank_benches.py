@@ -42,7 +42,19 @@ def _bank(
     return Bench(f"bank-{family}-{target}-{lanes}", "fpq_bank", "test_bank", parameters, "verilator", environment)
 
 
+def _array(family: str, target: str, rows: int, columns: int, lanes: int) -> Bench:
+    shape = {"Rows": rows, "Columns": columns, "Lanes": lanes}
+    parameters = shape | {"Family": FAMILIES[family].id, "Target": TARGETS[target]}
+    environment = {"SHAPE": json.dumps({"family": family, "target": target} | shape)}
+    return Bench(f"array-{family}-{target}-{lanes}", "fpq_array", "test_array", parameters, "verilator", environment)
+
+
 BANK_BENCHES = [
+    _array("fp4", "generic", 1, 2, 32),
+    _array("fp4", "ultrascale", 1, 2, 32),
+    _array("fp4", "ultrascale", 1, 1, 64),
+    _array("fp4", "ultrascale", 1, 1, 128),
+    _array("fp4", "series7", 1, 1, 128),
     _unit("to_fp16", "fpq_to_fp16"),
     _unit("scale", "fpq_bank_scale"),
     _unit("bias", "fpq_bias"),

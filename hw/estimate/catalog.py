@@ -60,6 +60,8 @@ def _dot(name: str, top: str, format: str, note: str = "", dsp: bool = False, **
 VARIANTS = (
     _dot("FP4, no dual format", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=128, Dual=0),
     _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "with the dual format; operands recoded outside", Lanes=128),
+    _dot("FP4, DSP adders", "fpq_dot_fp4_dsp", "fp4", "with the dual format; DSP: 1 of 8", Lanes=128),
+    _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )

@@ -13,6 +13,7 @@ module fpq_dot_fp4_dsp
 #(
   parameter target_e Target = TargetUltrascale,
   parameter int Lanes = 32,
+  parameter bit Dual = 1,    // the activations may be of the dual format's negative half too
   parameter int ABits = 13,  // classes and sign of a recoded operand
   parameter int WBits = 13,
   localparam int SumBits = sum_bits(fpq_pkg::FamilyFp4)
@@ -46,15 +47,24 @@ module fpq_dot_fp4_dsp
   logic [Lanes*FieldBits-1:0] products;
 
   for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
-    logic [8:0] product;
+    logic [7:0] product;
 
-    fpq_product_fp4 u_product (
-      .a_i      (a_i[l*ABits+:ABits]),
-      .b_i      (w_i[l*WBits+:WBits]),
-      .product_o(product),
-      .one_o    (signs[l])
-    );
-    assign products[l*FieldBits+:FieldBits] = {{4{signs[l]}}, product[7:0]};
+    if (Dual) begin : gen_dual
+      fpq_product_fp4 u_product (
+        .a_i      (a_i[l*ABits+:ABits]),
+        .b_i      (w_i[l*WBits+:WBits]),
+        .product_o(product),
+        .one_o    (signs[l])
+      );
+    end else begin : gen_plain
+      fpq_product_e2m1 u_product (
+        .a_i      (a_i[l*ABits+:ABits]),
+        .b_i      (w_i[l*WBits+:WBits]),
+        .product_o(product),
+        .one_o    (signs[l])
+      );
+    end
+    assign products[l*FieldBits+:FieldBits] = {{4{signs[l]}}, product};
 
     // The signs of all slices together.
     fpq_delay #(
