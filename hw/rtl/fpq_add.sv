@@ -181,7 +181,8 @@ module fpq_add
   ) u_normalize (
     .clk_i,
     .enable_i,
-    .x_i     ({rounded_q[SignificandBits], rounded_q[SignificandBits-2] | carried, rounded_q[SignificandBits-3:0]}),
+    .x_i     ({rounded_q[SignificandBits], rounded_q[SignificandBits-2:0]}),
+    .top_i   (carried),
     .coarse_o(coarse),
     .shift_o (normalize_shift),
     .zero_o  (zero),

@@ -12,7 +12,7 @@ module fpq_bank_scale
 
   // Cycle 1: how far a subnormal's leading one is below the hidden bit's place.
   logic [9:0] mantissa_q;
-  logic [4:0] field_q;
+  logic [5:0] exponent_q;  // but for the shift
   logic subnormal, subnormal_q, zero_q;
   logic [3:0] shift, shift_q;
 
@@ -27,7 +27,7 @@ module fpq_bank_scale
 
   always_ff @(posedge clk_i) begin
     mantissa_q  <= scale_i[9:0];
-    field_q     <= scale_i[14:10];
+    exponent_q  <= subnormal ? 6'(ScaleBias - 24) : 6'(scale_i[14:10]) + 6'(ScaleBias - 25);
     subnormal_q <= subnormal;
     zero_q      <= subnormal & (scale_i[9:0] == '0);
     shift_q     <= subnormal ? shift : 4'd0;
@@ -36,7 +36,7 @@ module fpq_bank_scale
   // Cycle 2: shift it there.
   always_ff @(posedge clk_i) begin
     scale_o.significand <= {~subnormal_q, mantissa_q} << shift_q;
-    scale_o.exponent    <= zero_q ? '0 : 6'(field_q) + 6'(ScaleBias - 25) + 6'(subnormal_q) - 6'(shift_q);
+    scale_o.exponent    <= zero_q ? '0 : exponent_q - 6'(shift_q);
     scale_o.zero        <= zero_q;
   end
 

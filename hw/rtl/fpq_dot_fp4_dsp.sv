@@ -80,10 +80,8 @@ module fpq_dot_fp4_dsp
   logic [Fields*FieldBits-1:0] fields;
 
   for (genvar b = 0; b < Blocks; b++) begin : gen_blocks
-    logic [DspStages:0][47:0] cascade;
-    logic [DspStages-1:0][47:0] results;
+    logic [DspStages-1:0][47:0] cascade, results;
 
-    assign cascade[0] = '0;
     for (genvar s = 0; s < DspStages; s++) begin : gen_stages
       fpq_dsp_add #(
         .Target(Target),
@@ -92,12 +90,15 @@ module fpq_dot_fp4_dsp
         .clk_i,
         .a_i      (products[(32*b+8*s)*FieldBits+:48]),
         .b_i      (products[(32*b+8*s+4)*FieldBits+:48]),
-        .cascade_i(cascade[s]),
-        .cascade_o(cascade[s+1]),
+        .cascade_i(s == 0 ? '0 : cascade[s == 0 ? 0 : s - 1]),
+        .cascade_o(cascade[s]),
         .p_o      (results[s])
       );
     end
     assign fields[48*b+:48] = results[DspStages-1];
+
+    logic unused;
+    assign unused = ^cascade[DspStages-1];
   end
 
   // Both sums down to two operands each, then all four to two.

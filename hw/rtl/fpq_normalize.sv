@@ -15,6 +15,7 @@ module fpq_normalize #(
   input  logic             clk_i,
   input  logic             enable_i,
   input  logic [Width-1:0] x_i,
+  input  logic             top_i,     // the second bit from the top is set, whatever x_i has there
   output logic             coarse_o,  // the coarse shift is needed: 1 cycle after x_i
   output logic [4:0]       shift_o,   // the fine shift: 5 cycles after x_i
   output logic             zero_o,    // 5 cycles after x_i
@@ -27,8 +28,8 @@ module fpq_normalize #(
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
-      x_q      <= x_i;
-      coarse_q <= x_i[Width-2-:Coarse] == {Coarse{x_i[Width-1]}};
+      x_q      <= {x_i[Width-1], x_i[Width-2] | top_i, x_i[Width-3:0]};
+      coarse_q <= ~top_i & (x_i[Width-2-:Coarse] == {Coarse{x_i[Width-1]}});
     end
   end
 

@@ -43,6 +43,7 @@ module fpq_term
     .clk_i,
     .enable_i(1'b1),
     .x_i     (sum_i),
+    .top_i   (1'b0),
     .coarse_o(coarse),
     .shift_o (shift),
     .zero_o  (zero),

@@ -19,27 +19,31 @@ module fpq_to_fp16
   logic [SignificandBits-1:0] magnitude;
   logic [SignificandBits-2:0] magnitude_q;
   logic [ExponentBits:0] exponent_q;
-  logic negative_q;
+  logic negative_q, power;
 
+  // Only -2^24 has the magnitude 2^24. It is looked for apart: the exponent need not wait for the negation's carries.
+  assign power     = x_i.significand[SignificandBits-1] & (x_i.significand[SignificandBits-2:0] == '0);
   assign magnitude = x_i.significand[SignificandBits-1] ? -x_i.significand : x_i.significand;
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
-      magnitude_q <= {magnitude[SignificandBits-2] | magnitude[SignificandBits-1], magnitude[SignificandBits-3:0]};
-      exponent_q  <= {1'b0, x_i.exponent} + (ExponentBits + 1)'(magnitude[SignificandBits-1]);
+      magnitude_q <= {magnitude[SignificandBits-2] | power, magnitude[SignificandBits-3:0]};
+      exponent_q  <= {1'b0, x_i.exponent} + (ExponentBits + 1)'(power);
       negative_q  <= x_i.significand[SignificandBits-1];
     end
   end
 
   // Cycle 2: the exponent field, and how much further a subnormal is shifted.
-  logic [SignificandBits-2:0] magnitude_2_q;
+  logic [SignificandBits-2:Dropped-1] magnitude_2_q;
+  logic low_q;  // one of the bits below
   logic negative_2_q, large_q;
   logic [4:0] field_q;
   logic [3:0] shift_q;  // 12: everything is below the rounding bit
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
-      magnitude_2_q <= magnitude_q;
+      magnitude_2_q <= magnitude_q[SignificandBits-2:Dropped-1];
+      low_q         <= magnitude_q[Dropped-2:0] != '0;
       negative_2_q  <= negative_q;
       large_q       <= exponent_q > (ExponentBits + 1)'(FieldBias + 30);
       field_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ?
@@ -52,17 +56,16 @@ module fpq_to_fp16
 
   // Cycle 3: shift by fours. Cycle 4: by ones. One bit of rounding and a sticky bit are kept below the eleven.
   logic [12:0] coarse, coarse_q, fine, fine_q;
-  logic [SignificandBits-2:0] coarse_full, lost_mask;
   logic negative_3_q, large_3_q, negative_4_q, large_4_q;
   logic [4:0] field_3_q, field_4_q;
   logic [1:0] shift_3_q;
-  logic [SignificandBits-2:0] wide;
 
-  assign wide        = magnitude_2_q;
-  assign coarse_full = wide >> {shift_q[3:2], 2'b00};
-  assign lost_mask   = ~({(SignificandBits - 1) {1'b1}} << {shift_q[3:2], 2'b00});
-  assign coarse      = {coarse_full[SignificandBits-2-:12],
-                        (coarse_full[Dropped-2:0] != '0) | ((wide & lost_mask) != '0)};
+  // The last bit is for everything below: the bits that are never kept, and four more for each place of the shift.
+  assign coarse = {
+    magnitude_2_q >> {shift_q[3:2], 2'b00},
+    low_q | ((shift_q[3:2] != 2'd0) & (magnitude_2_q[15:12] != '0)) | (shift_q[3] & (magnitude_2_q[19:16] != '0)) |
+    ((shift_q[3:2] == 2'd3) & (magnitude_2_q[23:20] != '0))
+  };
   assign fine        = {coarse_q[12:1] >> shift_3_q,
                         coarse_q[0] | ((coarse_q[12:1] & ~(12'hfff << shift_3_q)) != '0)};
 
