@@ -12,8 +12,9 @@ from sw_quant.errors import FpqvarError
 from sw_quant.packed import Source
 from sw_quant.quantize import fold_signs, quantize_model
 from sw_quant.recipe import load_recipe
-from sw_quant.smoothing import SMOOTHED, Factors, load_factors, save_factors
+from sw_quant.smoothing import SMOOTHED, Factors, load_factors, recipe_factors, save_factors
 from sw_quant.var import Var
+from sw_quant.var.checkpoint import load_model
 from tests.tiny import CONFIG, tiny_model
 
 SHA = "0" * 64  # of the tiny model
@@ -178,3 +179,14 @@ def test_a_recipe_names_a_file_of_factors(tmp_path: Path) -> None:
         quantize_model(tiny_model(), load_recipe(str(path)), source)
     save_factors(factors(model=SHA, notes="named"), tmp_path / "f.safetensors")
     assert quantize_model(tiny_model(), load_recipe(str(path)), source).manifest.factors == "named"
+
+
+@pytest.mark.parametrize("name", ["fmnist", "fmnist-twin"])
+def test_the_shipped_models_factors(name: str) -> None:
+    model = load_model(name)
+    found = recipe_factors(load_recipe("fpqvar-fp4-galt"), model)
+    assert found is not None
+    found.check(model.config, model.sha256)
+    assert len(found.layers) == model.config.depth * len(SMOOTHED)
+    spread = max(float(factor.max() / factor.min()) for factor in found.layers.values())
+    assert (spread > 100) == (name == "fmnist-twin")  # the twin's outliers are what its factors undo
