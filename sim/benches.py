@@ -61,7 +61,7 @@ def _packaged(family: str, geometry: Geometry) -> Bench:
     """The same test on the wrapper that `make synth` hands to Vivado."""
     job = replace(make_job("kv260", family, "rtl"), geometry=geometry)
     environment = {"FAMILY": family, "GEOMETRY": json.dumps(asdict(geometry))}
-    return Bench(f"accel-top-{family}", TOP, "test_accel", {}, "verilator", environment, verilog(job))
+    return Bench(f"accel-top-{family}", TOP, "test_accel", {}, "verilator", environment, text=verilog(job))
 
 
 def _x_read(bus_bits: int) -> Bench:

@@ -51,9 +51,7 @@ class Bench:
     simulator: str = "icarus"
     environment: Mapping[str, str] = field(default_factory=dict)  # what the cocotb module wants to know
     defines: Mapping[str, int] = field(default_factory=dict)  # of the preprocessor, such as FPQ_ULTRASCALE
-    caught: str | None = (
-        None  # what an assertion must say; the bench breaks a rule on purpose, and passes only if it does
-    )
+    caught: str | None = None  # what an assertion must say where the bench breaks a rule on purpose
     text: str = ""  # of the top module, where it is generated and not in hw/rtl
 
 
