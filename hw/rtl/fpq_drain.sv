@@ -100,7 +100,9 @@ module fpq_drain
   end
   assign y_valid_o = valid_q[Latency-1];
 
-  // Cycle 1: the float units' outputs, and the biases.
+  // Cycle 1: the float units' outputs, and the biases. The parts of an entry stand at a power of two, also where there
+  // are three of them.
+  localparam int BiasDepth = 4 * 2 ** $clog2(Parts);
   logic [OutWidth*32-1:0] bias, bias_q;
   logic [PartBits-1:0] part_1_q;
   logic [GroupBits-1:0] group_1_q, group_2_q;
@@ -108,14 +110,14 @@ module fpq_drain
   fpq_lutram #(
     .Target(Target),
     .Width (OutWidth * 32),
-    .Depth (4 * Parts)
+    .Depth (BiasDepth)
   ) u_biases (
     .clk_i,
     .write_i         (bias_valid_i),
-    .write_address_i (Parts > 1 ? ($clog2(4 * Parts))'({bias_entry_i, bias_part_i}) :
-                                  ($clog2(4 * Parts))'(bias_entry_i)),
+    .write_address_i (Parts > 1 ? ($clog2(BiasDepth))'({bias_entry_i, bias_part_i}) :
+                                  ($clog2(BiasDepth))'(bias_entry_i)),
     .write_data_i    (bias_i),
-    .read_a_address_i(Parts > 1 ? ($clog2(4 * Parts))'({tile_bias, part_q}) : ($clog2(4 * Parts))'(tile_bias)),
+    .read_a_address_i(Parts > 1 ? ($clog2(BiasDepth))'({tile_bias, part_q}) : ($clog2(BiasDepth))'(tile_bias)),
     .read_a_data_o   (bias),
     .read_b_address_i('0),
     .read_b_data_o   ()
@@ -166,5 +168,7 @@ module fpq_drain
       .overflow_o(y_overflow_o[i])
     );
   end
+
+  `FPQ_ASSERT_STABLE(YStable, y_valid_o, y_ready_i, {y_data_o, y_overflow_o})
 
 endmodule
