@@ -49,7 +49,15 @@ def _array(family: str, target: str, rows: int, columns: int, lanes: int) -> Ben
     return Bench(f"array-{family}-{target}-{lanes}", "fpq_array", "test_array", parameters, "verilator", environment)
 
 
+def _dot_fp6(target: str, lanes: int) -> Bench:
+    parameters = {"Target": TARGETS[target], "Lanes": lanes}
+    environment = {"LANES": str(lanes)}
+    return Bench(f"dot-fp6-{target}-{lanes}", "fpq_dot_fp6_dsp", "test_dot_fp6", parameters, "verilator", environment)
+
+
 BANK_BENCHES = [
+    _dot_fp6("ultrascale", 32),
+    _dot_fp6("generic", 128),
     _array("fp4", "generic", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 1, 64),

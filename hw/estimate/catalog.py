@@ -62,6 +62,7 @@ VARIANTS = (
     _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "with the dual format; operands recoded outside", Lanes=128),
     _dot("FP4, DSP adders", "fpq_dot_fp4_dsp", "fp4", "with the dual format; DSP: 1 of 8", Lanes=128),
     _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
+    Unit("FP6, DSP, 2 columns", Design("fpq_dot_fp6_dsp", {"Lanes": 128}), "dot", "fp6", 256, "DSP: 1 of 2"),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )
