@@ -65,7 +65,7 @@ def bar_chart(bars: Sequence[Bar], path: Path, title: str) -> None:
     axes.set_xlabel("LUT sites per multiply-accumulate (packed), by open synthesis: an estimate")
     axes.set_title(title)
     handles = [Patch(color=colour) for colour in colours]
-    axes.legend(handles, CATEGORIES, loc="lower right")
+    figure.legend(handles, CATEGORIES, loc="outside lower center", ncols=4)
     axes.spines[["top", "right"]].set_visible(False)
     with new_file(path) as aside:
         figure.savefig(aside, dpi=120, format="png")

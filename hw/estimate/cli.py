@@ -75,7 +75,9 @@ def _all(
     titles: Sequence[str], calls: Sequence[Callable[[], T]], jobs: int, console: Console
 ) -> tuple[list[T], list[str]]:
     """What the calls give, in their order, `jobs` at a time under a progress bar; and what was refused."""
-    done, failures = dict[int, T](), []
+    done, failures = dict[int, T](), list[str]()
+    if not calls:
+        return [], []
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar, ThreadPoolExecutor(jobs) as pool:
         task = bar.add_task("synthesize, count, verify", total=len(calls))
@@ -138,7 +140,8 @@ def estimate(
         raise UsageError(f"--format {format}: choose fp4, fp6, int4 or int8")
     devices = list(DEVICES.values()) if device == DeviceName.all else [DEVICES[device.value]]
     units = _selected(module or [], param or [], format, quick)
-    console, errors, check = Console(), Console(stderr=True), not no_check
+    console = Console() if sys.stdout.isatty() else Console(width=170)  # a file takes whole rows
+    errors, check = Console(stderr=True), not no_check
     work = [(unit, one) for one in devices for unit in units]
     rows, failures = _all(
         [unit.name for unit, _ in work], [partial(measure, *one, check, quick) for one in work], jobs, errors

@@ -9,6 +9,7 @@ beside its flat synthesis.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from .catalog import CORE_CUTS, FAMILIES, Unit, substitute
 from .depth import Depth
@@ -104,10 +105,10 @@ class Core:
         return result
 
 
-def _instances(design: Design, device: Device) -> Counter[tuple[str, tuple[tuple[str, int], ...]]]:
+def _instances(design: Design, folder: Path) -> Counter[tuple[str, tuple[tuple[str, int], ...]]]:
     """The parts left out of a netlist: module and parameters, with their number."""
     found = Counter[tuple[str, tuple[tuple[str, int], ...]]]()
-    for top, parameters in parts_of(design, device):
+    for top, parameters in parts_of(design, folder):
         parameters.pop("Bank", None)  # the banks differ by their number alone
         found[top, tuple(sorted(parameters.items()))] += 1
     return found
@@ -130,7 +131,7 @@ def core(family: str, geometry: Geometry, device: Device, check: bool, quick: bo
         design = key.design.on(device)
         row = measure(_unit(family, design), device, check, quick)
         result.parts.append((number, row))
-        for (top, parameters), count in _instances(design, device).items() if design.keep else ():
+        for (top, parameters), count in _instances(design, row.folder).items() if design.keep else ():
             inside = dict(parameters)
             if top == "fpq_array_generic":
                 unit = substitute(family, inside["Lanes"])

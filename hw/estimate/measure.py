@@ -41,6 +41,7 @@ class Row:
     toggled: float  # share of the outputs that took both values while they were compared
     seconds: float
     cached: bool
+    folder: Path = Path()  # of its netlist
 
     @property
     def per_mac(self) -> float | None:
@@ -148,7 +149,7 @@ def _measure(unit: Unit, device: Device, design: Design, folder: Path, check: bo
     seen = known.get("check") == _check()
     toggled = known["toggled"] / max(1, known["outputs"]) if seen else 0.0
     verified = f"lockstep, {known['cycles']} cycles" if seen else ""
-    return Row(unit, device.name, count, way, verified, toggled, time.monotonic() - started, cached)
+    return Row(unit, device.name, count, way, verified, toggled, time.monotonic() - started, cached, folder)
 
 
 def _sanity(unit: Unit) -> str:
@@ -163,10 +164,8 @@ def module_of(design: Design, device: Device) -> dict[str, Any] | None:
     return load(design, folder) if (folder / "netlist.json").exists() else None
 
 
-def parts_of(design: Design, device: Device) -> list[tuple[str, dict[str, int]]]:
-    """The modules that were left out of a design that has been measured, each with its parameters."""
-    design = design.on(device)
-    folder = CACHE / device.yosys / f"{design.top}-{digest(design, device)}"
+def parts_of(design: Design, folder: Path) -> list[tuple[str, dict[str, int]]]:
+    """The modules that were left out of a design whose netlist is in `folder`, each with its parameters."""
     left = load(design, folder)["cells"]
     parts = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
     found = []

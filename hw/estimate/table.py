@@ -29,9 +29,9 @@ def row_table(title: str, rows: Sequence[Row]) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("unit")
     for name in ("LUT", "strict", *(("LUT/MAC", "strict/MAC") if rated else ()), "FF", "carry", "DSP"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for name in ("BRAM36", "URAM", "LUT levels", "chains"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verified")
     for row in rows:
         count = row.count
