@@ -44,7 +44,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -186,7 +185,6 @@ class Recipe(BaseModel):
     fc1: LayerRecipe
     fc2: LayerRecipe
     layers: dict[str, LayerRecipe] = {}
-    _folder: Path = PrivateAttr(default=Path())
 
     @model_validator(mode="before")
     @classmethod
@@ -243,8 +241,8 @@ class Recipe(BaseModel):
         return [name for name in names if self.ties != "even" or not self.layer(name).on_engine]
 
     def factors_file(self) -> Path | None:
-        """The file that `factors` names, beside the recipe's own file; None for the model's own and for none."""
-        return None if self.factors in (None, OWN_FACTORS) else self._folder / str(self.factors)
+        """The file that `factors` names; None for the model's own and for none."""
+        return None if self.factors in (None, OWN_FACTORS) else Path(str(self.factors))
 
 
 def _check_keys(table: str, found: Iterable[str], known: Iterable[str]) -> None:
@@ -284,10 +282,10 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise UsageError(f"recipe {path} is not valid TOML: {error}") from error
     try:
         recipe = Recipe.model_validate({"name": path.stem, **data})
+        file = recipe.factors_file()
+        return recipe if file is None else recipe.model_copy(update={"factors": str(path.parent / file)})
     except ValidationError as error:
         raise UsageError(f"recipe {path}: {describe_problems(error)}") from error
-    recipe._folder = path.parent
-    return recipe
 
 
 def describe_problems(error: ValidationError) -> str:

@@ -4,6 +4,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from host.cli import app, main
 from sw_quant.calibration.capture import Captures, Plan, Reservoir, capture, every_layer, open_captures
-from sw_quant.calibration.galt import Options, learn, output_error
+from sw_quant.calibration.galt import Learnt, Options, learn, output_error
 from sw_quant.calibration.search import Found, recipe_text, search
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.packed import load_packed
@@ -213,6 +214,31 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     text = _run("search", "fmnist", "--images", "2", "--rows", "8", "--weights", "e2m1", "--out", str(mixed))
     assert "of 24 layers changed" in text
     assert load_recipe(str(mixed)).name == "mixed"
+
+
+def test_an_interrupted_calibration_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers that were learnt before an interruption are not learnt again, and are in the report all the same."""
+    from sw_quant.calibration import galt
+
+    learnt: list[str] = []
+
+    def interrupted(samples: dict[str, list[torch.Tensor]], *rest: Any) -> dict[str, Learnt]:
+        if any(name.endswith("fc1") for name in samples) and "stop" not in learnt:
+            learnt.append("stop")
+            raise KeyboardInterrupt
+        learnt.extend(samples)
+        return learn(samples, *rest)
+
+    monkeypatch.setattr(galt, "learn", interrupted)
+    out = tmp_path / "galt"
+    arguments = ["calibrate", "fmnist", "--images", "2", "--rows", "4", "--iterations", "2", "--blocks", "6"]
+    assert CliRunner().invoke(app, [*arguments, "--out", str(out)]).exit_code == 130
+    assert not (out / "factors.safetensors").exists()
+    _run(*arguments, "--out", str(out))
+    assert sorted(set(learnt) - {"stop"}) == sorted(name for name in learnt if name != "stop")
+    assert len(json.loads((out / "report.json").read_text())["errors"]) == len(learnt) - 1 == 12
+    assert len(load_factors(out / "factors.safetensors").layers) == 12
+    assert sorted(path.name for path in out.iterdir()) == ["captures", "factors.safetensors", "report.json"]
 
 
 @pytest.mark.parametrize(

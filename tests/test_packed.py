@@ -26,7 +26,7 @@ from sw_quant.qtensor import QTensor
 from sw_quant.quantize import fold_signs, layer_signs, quantize_model, rebuild
 from sw_quant.recipe import load_recipe, shipped_recipes
 from sw_quant.var import Var
-from tests.tiny import tiny_model
+from tests.tiny import tiny_factors, tiny_model
 
 SOURCE = Source(name="tiny", sha256="0" * 64)
 
@@ -129,9 +129,12 @@ def test_signs_depend_on_seed_and_layer() -> None:
 @pytest.mark.parametrize("recipe", [name for name in shipped_recipes() if load_recipe(name).by_error is None])
 def test_weights_are_those_of_the_recipe(recipe: str) -> None:
     model = tiny_model()
-    result = quantize_model(model, load_recipe(recipe), SOURCE)
+    factors = tiny_factors(load_recipe(recipe))
+    smooth = {} if factors is None else factors.layers
+    result = quantize_model(model, load_recipe(recipe), SOURCE, factors=factors)
     chosen = layer_signs(model.config, load_recipe(recipe))
     for name, (weight, bias) in model.var.linear_layers().items():
+        weight = weight * smooth.get(name, 1)
         layer, part = result.layers[name], load_recipe(recipe).layer(name)
         codes, scales = torch.from_numpy(layer.codes), torch.from_numpy(layer.scales)
         q = QTensor.unpack(codes, scales, layer.entry.weights, layer.entry.group)

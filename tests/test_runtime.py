@@ -21,13 +21,14 @@ from sw_quant.executor import GoldenLinears, to_halves
 from sw_quant.packed import PackedLayer, PackedModel, Source
 from sw_quant.quantize import quantize_model, rebuild
 from sw_quant.recipe import Recipe, load_recipe, shipped_recipes
-from tests.tiny import tiny_model
+from tests.tiny import tiny_factors, tiny_model
 
 SMALL = SIMULATION_GEOMETRIES["small"]
 
 
 def packed(recipe: str = "fpqvar-fp4") -> PackedModel:
-    return quantize_model(tiny_model(), load_recipe(recipe), Source(name="tiny", sha256="0" * 64))
+    chosen = load_recipe(recipe)
+    return quantize_model(tiny_model(), chosen, Source(name="tiny", sha256="0" * 64), factors=tiny_factors(chosen))
 
 
 def golden_device(layers: Mapping[str, PackedLayer], geometry: str = "small", rows: int = 200) -> host.Device:

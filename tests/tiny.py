@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from sw_quant.recipe import Recipe
+from sw_quant.smoothing import SMOOTHED, Factors
 from sw_quant.var import Var, VarConfig, Vqvae, VqvaeConfig
 from sw_quant.var.checkpoint import LoadedModel
 
@@ -44,3 +46,12 @@ def tiny_model(shared_adaln: bool = False, seed: int = 0, **changes: Any) -> Loa
         sha256="0" * 64,
         folder=Path(),
     )
+
+
+def tiny_factors(recipe: Recipe) -> Factors | None:
+    """Random smoothing factors for a recipe that asks for a model's own, which this one has not; None for others."""
+    if recipe.factors is None:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    names = [f"{block}.{kind}" for block in range(CONFIG.depth) for kind in SMOOTHED]
+    return Factors({name: torch.exp(torch.randn(CONFIG.width, generator=generator)) for name in names})

@@ -29,7 +29,7 @@ def quantize(
     [bold]fpqvar quantize fmnist --format fp6 --out out/fmnist-fp6[/bold]
 
     [bold]fpqvar quantize d30 --recipe fp4-ght --out out/d30-fp4[/bold]
-        one of the shipped recipes: fpqvar-fp4, fpqvar-fp6, fp4-rtn, fp4-dfq, fp4-ght, int4-rtn, litevar-int4, ...
+        one of the shipped recipes: fpqvar-fp4, fpqvar-fp4-galt, fpqvar-fp6, best-fp4, int4-rtn, litevar-int4, ...
 
     [bold]fpqvar quantize d16 --recipe mine.toml --out out/mine[/bold]
         your own; copy one of sw_quant/recipes/ to start with

@@ -88,7 +88,11 @@ def recipe_text(recipe: Recipe, found: dict[str, Found], description: str) -> st
     lines = [f'description = "{description}"']
     lines += [f'ties = "{recipe.ties}"'] if recipe.ties != "even" else []
     lines += [f"seed = {recipe.seed}"] if recipe.seed else []
-    lines += [f'{key} = "{value}"' for key in ("kv_cache", "factors") if (value := getattr(recipe, key))]
+    file = recipe.factors_file()
+    factors = recipe.factors if file is None else str(file.resolve())  # the text may end up in another folder
+    lines += [
+        f"{key} = {json.dumps(value)}" for key, value in (("kv_cache", recipe.kv_cache), ("factors", factors)) if value
+    ]
     for kind in LAYER_KINDS:
         lines += ["", f"[{kind}]", *_table(recipe.layer(kind))]
     for name in dict.fromkeys([*recipe.layers, *found]):
