@@ -75,6 +75,7 @@ class Accelerator:
         self.memory = GuardedMemory(image)
         self.faults: dict[str, tuple[int, AxiResp]] = {}
         self.counts: dict[str, int] = {}
+        self.beats_of_y = 0
         around = {"clock": dut.ap_clk, "reset": dut.ap_rst_n, "reset_active_level": False}
         self._control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), **around)
         self._ports: dict[str, Any] = {}
@@ -84,6 +85,7 @@ class Accelerator:
             self._watch(name, self._ports[name].r_channel, "rresp")
         self._ports["y"] = AxiRamWrite(AxiWriteBus.from_prefix(dut, "m_axi_y"), **around, mem=self.memory)
         self._watch("y", self._ports["y"].b_channel, "bresp")
+        self._count_beats_of_y(self._ports["y"].w_channel)
         for port in (self._control.write_if, self._control.read_if, *self._ports.values()):
             port.log.setLevel("ERROR")  # else a line for each burst
 
@@ -101,10 +103,36 @@ class Accelerator:
 
         channel.send = counted
 
+    def _count_beats_of_y(self, channel: Any) -> None:
+        """`counts["y"]` are bursts, since an error answers a burst; `beats_of_y` are what the engine counts."""
+        receive = channel.recv
+
+        async def counted() -> Any:
+            item = await receive()
+            self.beats_of_y += 1
+            return item
+
+        channel.recv = counted
+
+    @property
+    def bytes_read(self) -> int:
+        """Since the last start, by what the slaves have sent."""
+        return sum(count for port, count in self.counts.items() if port != "y") * int(self._ports["x"].byte_lanes)
+
+    @property
+    def bytes_written(self) -> int:
+        """The same of Y, whole beats as the engine counts them."""
+        return self.beats_of_y * int(self._ports["y"].byte_lanes)
+
+    @property
+    def ports(self) -> list[str]:
+        """Names of the memory ports: x, w0 ..., y."""
+        return list(self._ports)
+
     def stall(self, pattern: str) -> None:
-        """Pause all channels of all memory ports by a pattern of STALLS."""
+        """Pause all channels of all ports, the control's too, by a pattern of STALLS."""
         names = ("ar_channel", "r_channel", "aw_channel", "w_channel", "b_channel")
-        for port in self._ports.values():
+        for port in (*self._ports.values(), self._control.read_if, self._control.write_if):
             for name in names:
                 if hasattr(port, name):
                     getattr(port, name).set_pause_generator(STALLS[pattern]())
@@ -132,6 +160,7 @@ class Accelerator:
     async def start(self, address: int, count: int) -> None:
         """Let it run a list, its end told by interrupt."""
         self.counts.clear()
+        self.beats_of_y = 0
         for register, value in (("gier", 1), ("ip_ier", 1), ("list_address", address), ("count", count), ("ctrl", 1)):
             await self.write(register, value)
 

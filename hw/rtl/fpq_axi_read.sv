@@ -87,4 +87,6 @@ module fpq_axi_read #(
   logic unused;
   assign unused = ^{burst_last, rresp_i[0]};
 
+  `FPQ_ASSERT_STABLE(RStable, rvalid_i, rready_o, {rdata_i, rresp_i, rlast_i})
+
 endmodule

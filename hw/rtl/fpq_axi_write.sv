@@ -133,5 +133,6 @@ module fpq_axi_write #(
   `FPQ_ASSERT_STABLE(AwStable, awvalid_o, awready_i, {awaddr_o, awlen_o})
   `FPQ_ASSERT_STABLE(WStable, wvalid_o, wready_i, {wdata_o, wstrb_o, wlast_o})
   `FPQ_ASSERT(DataThere, !length_valid || data_valid)
+  `FPQ_ASSERT_STABLE(BStable, bvalid_i, bready_o, bresp_i)
 
 endmodule

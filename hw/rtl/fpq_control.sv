@@ -163,5 +163,8 @@ module fpq_control
 
   `FPQ_ASSERT_STABLE(BStable, bvalid_o, bready_i, 1'b1)
   `FPQ_ASSERT_STABLE(RStable, rvalid_o, rready_i, rdata_o)
+  `FPQ_ASSERT_STABLE(AwStable, awvalid_i, awready_o, awaddr_i)
+  `FPQ_ASSERT_STABLE(WStable, wvalid_i, wready_o, {wdata_i, wstrb_i})
+  `FPQ_ASSERT_STABLE(ArStable, arvalid_i, arready_o, araddr_i)
 
 endmodule

@@ -10,13 +10,17 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
+from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiResp
 
-from host._generated import CONTRACT_VERSION, FAMILIES, Core, ErrorCode, Geometry
+from host._generated import CONTRACT_VERSION, FAMILIES, Core, ErrorCode, Geometry, Opcode
+from host.command import decode_fields
+from host.layout import chunk_count
 from sim.axi import STALLS, Accelerator
 from sim.bench import CLOCK_NS, generator
 from sim.commands import COMPARED, Scene, all_forms, golden_run
 from sim.coverage import Coverage, bins
+from sw_quant._generated import FORMATS
 
 FAMILY = os.environ["FAMILY"]
 GEOMETRY = Geometry(**json.loads(os.environ["GEOMETRY"]))
@@ -43,7 +47,30 @@ async def play(accelerator: Accelerator, scene: Scene) -> dict[str, int]:
     assert not len(wrong), f"{len(wrong)} bytes differ, the first at {wrong[0]:#x}; forms {scene.forms}"
     for name in COMPARED:
         assert found[name] == wanted[name], f"register {name}: {found[name]}, not {wanted[name]}; forms {scene.forms}"
+    if found["status"] == ErrorCode.OK:
+        check_counters(accelerator, scene, found)
     return found
+
+
+def check_counters(accelerator: Accelerator, scene: Scene, found: dict[str, int]) -> None:
+    """Beats by what the slaves saw, compute cycles by the loop order, and no cycle counted twice."""
+    assert found["read_bytes"] == accelerator.bytes_read
+    assert found["write_bytes"] == accelerator.bytes_written
+    assert found["compute_cycles"] == sum(map(compute_cycles, scene.descriptors))
+    kinds = [found[f"{kind}_cycles"] for kind in ("compute", "load_stall", "store_stall")]
+    assert sum(kinds) <= found["busy_cycles"], kinds
+    assert found["busy_cycles"] * CLOCK_NS <= get_sim_time("ns")
+
+
+def compute_cycles(descriptor: bytes) -> int:
+    """One for each chunk, row tile, set of column tiles and pass: docs/rtl.md, section 2."""
+    field = decode_fields(descriptor)
+    if field["opcode"] != Opcode.GEMM:
+        return 0
+    chunks = chunk_count(field["k"], min(field["group"], field["k"]), GEOMETRY.lanes)
+    sets = -(-field["n"] // (GEOMETRY.columns * GEOMETRY.banks))
+    dual = any(f.id == field["a_format"] and f.kind == "dual" for f in FORMATS.values())
+    return -(-field["m"] // GEOMETRY.rows) * sets * chunks * (2 if dual else 1)
 
 
 def small_scene(rng: np.random.Generator, count: int = 2) -> Scene:
@@ -52,6 +79,20 @@ def small_scene(rng: np.random.Generator, count: int = 2) -> Scene:
     for _ in range(count):
         scene.gemm(forms[int(rng.integers(len(forms)))], most_k=256, most_n=64)
     return scene
+
+
+def check_survivors(scene: Scene, address: int, failed: int, image: "np.ndarray[Any, np.dtype[np.uint8]]") -> None:
+    """Commands before the failed one are done, those behind it have written nothing, or what is right.
+
+    (Its own Y is undefined. Writes of the next command may be under way when memory refuses a write.)
+    """
+    memory, _ = golden_run(scene, address, failed)
+    whole, _ = golden_run(scene, address, len(scene.descriptors))
+    field = decode_fields(scene.descriptors[failed])
+    own = slice(field["y_address"], field["y_address"] + field["m"] * field["y_stride"])
+    wrong = (image != memory) & (image != whole)
+    wrong[own] = False
+    assert not wrong.any(), f"command {failed} failed; byte {np.flatnonzero(wrong)[0]:#x} of another is wrong"
 
 
 @cocotb.test()
@@ -69,8 +110,7 @@ async def every_form_under_every_stall(dut: Any) -> None:
                     scene.gemm(forms.pop(), most_k=256, most_n=64)
                 if rng.integers(10) == 0:
                     scene.nop()
-            found = await play(accelerator, scene)
-            assert found["compute_cycles"] <= found["busy_cycles"]
+            await play(accelerator, scene)
             for form in scene.forms:
                 if form is not None:
                     COVERAGE.hit(form, stall)
@@ -91,6 +131,39 @@ async def identity(dut: Any) -> None:
 
 
 @cocotb.test()
+async def interrupts_and_registers(dut: Any) -> None:
+    """Enables mask, the status toggles by writing ones, registers keep what is written, done is told once."""
+    accelerator = await begin(dut)
+
+    async def poll() -> None:
+        while not await accelerator.read("ctrl") & 0b10:
+            assert not int(dut.interrupt.value)
+
+    assert await accelerator.read("ctrl") == 0b100, "idle and nothing else after reset"
+    for enable in (0, 1):
+        for register, value in (("gier", 0), ("ip_ier", enable), ("list_address", 64), ("count", 0), ("ctrl", 1)):
+            await accelerator.write(register, value)
+        await poll()
+        assert await accelerator.read("ip_isr") & 1 == enable
+        assert not int(dut.interrupt.value)
+    await accelerator.write("gier", 1)
+    await ClockCycles(dut.ap_clk, 2)
+    assert int(dut.interrupt.value)
+    await accelerator.write("ip_isr", 1)
+    await ClockCycles(dut.ap_clk, 2)
+    assert not int(dut.interrupt.value)
+    await accelerator.write("gier", 0)
+    for register, value in (("list_address", (1 << 40) + 64), ("count", 7)):
+        await accelerator.write(register, value)
+        assert await accelerator.read(register) == value
+    await accelerator.write("list_address", 4)  # no multiple of 64: refused before anything is read
+    await accelerator.write("ctrl", 1)
+    await poll()
+    assert await accelerator.read("status") == ErrorCode.ALIGNMENT
+    assert await accelerator.read("ctrl") == 0b100, "done is told once"
+
+
+@cocotb.test()
 async def malformed_descriptors(dut: Any) -> None:
     """Refused with code and index; what stands before is done, what stands behind is not."""
     accelerator, rng = await begin(dut), generator()
@@ -108,19 +181,22 @@ async def malformed_descriptors(dut: Any) -> None:
 async def memory_errors(dut: Any) -> None:
     """SLVERR or DECERR on random beats of each port ends the run with its code, and the next run is right."""
     accelerator, rng = await begin(dut), generator()
-    for port, status in [("x", ErrorCode.READ), ("w0", ErrorCode.READ), ("y", ErrorCode.WRITE)] * 3:
+    for number, port in enumerate(accelerator.ports * 3):
+        status = ErrorCode.WRITE if port == "y" else ErrorCode.READ
         scene = small_scene(rng)
         address, count = scene.finish()
         accelerator.memory.image[:] = scene.image
         accelerator.stall(str(rng.choice(list(STALLS))))
         await accelerator.run(address, count)
-        beat = int(rng.integers(accelerator.counts[port]))
+        most = accelerator.counts[port]
+        beat = [0, most - 1, int(rng.integers(most))][number // len(accelerator.ports)]  # the first, the last, any
         accelerator.memory.image[:] = scene.image
         accelerator.faults[port] = (beat, AxiResp.SLVERR if rng.integers(2) else AxiResp.DECERR)
         found = await accelerator.run(address, count)
         accelerator.faults.clear()
         assert found["status"] == status, f"port {port}, beat {beat}: status {found['status']}"
         assert found["error_index"] < count
+        check_survivors(scene, address, found["error_index"], accelerator.memory.image)
         await play(accelerator, small_scene(rng))
 
 
