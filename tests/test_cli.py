@@ -19,7 +19,7 @@ from host.command import Gemm
 from host.devices import csim
 from host.tandem import Tandem
 from sw_quant.errors import FpqvarError, UsageError
-from sw_quant.evaluation.scorer import Score
+from sw_quant.evaluation.scorer import Metrics
 from tests.tiny import tiny_model
 
 Run = Callable[..., tuple[int, str, str]]
@@ -245,7 +245,7 @@ def test_demo_fails_when_an_engine_is_wrong_by_one_bit(
         (["--format", "fp5"], 2, ["unknown format 'fp5'", "known: fp4, fp6, int4, int8, float"]),
         (["--backend", "fpga"], 2, ["unknown backend 'fpga'", "known: float, golden, csim"]),
         (["--geometry", "huge"], 2, ["unknown geometry 'huge'", "small, large, wide"]),
-        (["--recipe", "fp5"], 2, ["unknown recipe 'fp5'", "shipped: fp4-dfq"]),
+        (["--recipe", "fp5"], 2, ["unknown recipe 'fp5'", "shipped: best-fp4"]),
         (["--recipe", "no.toml"], 2, ["no.toml", "No such file"]),
         (["--recipe", "fp6-rtn", "--format", "fp4"], 2, ["recipe fp6-rtn is fp6, not fp4", "leave --format out"]),
         (["--classes", "0,7"], 2, ["unknown class '7'", "0 to 2"]),
@@ -255,7 +255,7 @@ def test_demo_fails_when_an_engine_is_wrong_by_one_bit(
         (["--backend", "float", "--format", "fp4"], 2, ["--backend float does not go with fp4"]),
         (["--backend", "golden", "--format", "float"], 2, ["--backend golden does not go with float"]),
         (["--backend", "float", "--recipe", "fp4-rtn"], 2, ["--backend float does not go with fp4-rtn"]),
-        (["--backend", "float", "--check", "golden"], 2, ["--check compares the bytes of two engines"]),
+        (["--backend", "float", "--check", "golden"], 2, ["--check compares the bytes of engines"]),
         (["--images-per-class", "0"], 2, ["--images-per-class", "greater than or equal to 1"]),
         (["--seed", "-1"], 2, ["--seed", "greater than or equal to 0"]),
         (["--seed", "x"], 2, ["--seed", "valid integer"]),
@@ -420,10 +420,10 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         def __init__(self, folder: Path, device: str) -> None:
             pass
 
-        def score(self, images: Any, labels: list[int]) -> Score:
+        def measure(self, images: Any, labels: list[int]) -> Metrics:
             assert images.shape == (len(labels), 1, 6, 6)
             seen.append(len(labels))
-            return Score(0.5, 1.25, len(labels))
+            return Metrics(0.5, 1.25, len(labels), 2.5, 3.0, 0.75, 0.125)
 
     monkeypatch.setattr("sw_quant.evaluation.scorer.Scorer", FakeScorer)
     return seen
@@ -442,8 +442,8 @@ def test_evaluate_scores_each_recipe_once(run: Run, tmp_path: Path, scores: list
     assert [item["name"] for item in results["results"]] == ["float", "fp4-rtn", "fpqvar-fp6"]
     assert results["images"] == 7
     lines = (tmp_path / "results.md").read_text().splitlines()
-    assert lines[0] == "| recipe | class accuracy | Fréchet distance | seconds |"
-    assert lines[3].startswith("| fp4-rtn | 0.500 | 1.25 | ")
+    assert lines[0] == "| recipe | class accuracy | Fréchet distance | spatial | IS | Precision | Recall | seconds |"
+    assert lines[3].startswith("| fp4-rtn | 0.500 | 1.25 | 2.50 | 3.00 | 0.750 | 0.125 | ")
 
 
 def test_evaluate_does_not_mix_runs(run: Run, tmp_path: Path, scores: list[int]) -> None:

@@ -20,6 +20,7 @@ from host.cli.export import export as _export
 from host.cli.generate import generate as _generate
 from host.cli.perf import perf as _perf
 from host.cli.quantize import quantize as _quantize
+from host.cli.table import table as _table
 from host.cli.twin import twin as _twin
 from sw_quant.errors import FpqvarError
 
@@ -51,7 +52,7 @@ def _options(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (_demo, _generate, _quantize, _calibrate, _search, _export, _evaluate, _twin),
+    "Use": (_demo, _generate, _quantize, _calibrate, _search, _export, _evaluate, _table, _twin),
     "Check": (_bench, _perf, _doctor),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -46,6 +46,8 @@ def versions() -> dict[str, Any]:
 
 def _commit() -> str | None:
     root = Path(__file__).resolve().parents[2]
+    if commit := os.environ.get("FPQVAR_COMMIT"):  # of a copy without its history
+        return commit
     if not (root / ".git").exists():
         return None
     try:

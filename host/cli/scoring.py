@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws the images of one recipe, by as many processes as there are, and scores them: for `evaluate` and `table`."""
+
+import copy
+import json
+import re
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from host.cli.draw import Sampling, batch_rows, draw, image_seed
+from host.cli.images import to_bytes
+from host.cli.model import engines, pack
+from host.cli.progress import Ticks
+from host.cli.report import machine, versions, write_json
+from host.shards import Pixels, Shards, Workers, save_npz
+from sw_quant.errors import FpqvarError, UsageError
+
+if TYPE_CHECKING:
+    from sw_quant.evaluation.scorer import Scorer
+    from sw_quant.packed import PackedModel
+    from sw_quant.recipe import Recipe
+    from sw_quant.var import Var
+    from sw_quant.var.checkpoint import LoadedModel
+
+__all__ = ["DEVICES", "GOLDEN", "Job", "Run", "check_backend", "check_device", "score_recipe"]
+
+DEVICES = ("cpu", "cuda")
+GOLDEN = "golden"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What has to be the same for results to stand in one table."""
+
+    model: str
+    checkpoint_sha256: str
+    images: int
+    seed: int
+    sampling: dict[str, Any]
+    backend: str = GOLDEN
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to draw: none of it changes what is drawn, but `batch`, which can change float32's rounding."""
+
+    out: Path
+    batch: int
+    device: str
+    workers: Workers
+    npz: bool = False
+
+    @property
+    def torch_device(self) -> str:
+        """This process's own."""
+        return f"cuda:{self.workers.local}" if self.device == "cuda" else self.device
+
+
+def check_device(device: str) -> None:
+    """Refuse an unknown or absent device."""
+    import torch
+
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}; known: {', '.join(DEVICES)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch sees no CUDA device here; use --device cpu")
+
+
+def score_recipe(
+    loaded: "LoadedModel", name: str, recipe: "Recipe | None", run: Run, job: Job, scorer: "Scorer | None", ticks: Ticks
+) -> dict[str, Any] | None:
+    """The result of one recipe, from its file if it has been done; None in all processes but the first.
+
+    Raises FpqvarError when the file or the images so far are of another run.
+    """
+    stem = re.sub(r"[^\w.-]", "_", name)
+    file = job.out / f"{stem}.json"
+    found = _already(file, run, recipe)
+    job.workers.wait()  # nobody may write the file before all have looked for it
+    if found is not None:
+        return found if job.workers.rank == 0 else None
+    shards = Shards(job.out / f"{stem}.images", run.images, job.batch)
+    identity = asdict(run) | {"recipe": _dump(recipe), "batch": job.batch}
+    if job.workers.rank == 0:
+        shards.begin(identity)
+        packed = _packed(loaded, run.model, recipe, shards.folder / "packed", job, ticks)
+    job.workers.wait()
+    if job.workers.rank != 0:
+        packed = _packed(loaded, run.model, recipe, shards.folder / "packed", job, ticks)
+    classes = len(loaded.class_names)
+    labels = [i % classes for i in range(run.images)]
+    seconds = _draw_missing(loaded, packed, labels, run, job, shards, ticks, f"{run.images} images, {name}")
+    job.workers.wait()
+    if job.workers.rank != 0:
+        return None
+    pixels = shards.load()
+    if job.npz:
+        save_npz(job.out / f"{stem}.npz", pixels, labels)
+    scores = asdict(scorer.measure(_floats(pixels), labels)) if scorer is not None else {"images": run.images}
+    result = {
+        "name": name,
+        "recipe": _dump(recipe),
+        "run": asdict(run),
+        **scores,
+        "seconds": round(seconds, 1),
+        "batch": job.batch,
+        "device": job.device,
+        "workers": job.workers.world,
+        "versions": versions(),
+        "machine": machine(),
+    }
+    write_json(file, result)
+    shards.remove()
+    return result
+
+
+def _dump(recipe: "Recipe | None") -> dict[str, Any] | None:
+    return None if recipe is None else json.loads(recipe.model_dump_json())
+
+
+def _floats(pixels: Pixels) -> Any:
+    import torch
+
+    return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+
+def _already(file: Path, run: Run, recipe: "Recipe | None") -> dict[str, Any] | None:
+    """The result of an earlier run, if there is one; raises FpqvarError if it is of another run."""
+    if not file.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        before = {key: found["run"][key] for key in asdict(run)} | {"recipe": found["recipe"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise FpqvarError(f"{file} is no result of `fpqvar evaluate`; remove it, or choose another --out") from error
+    wanted = json.loads(json.dumps(asdict(run))) | {"recipe": _dump(recipe)}
+    for key, value in wanted.items():
+        if before[key] != value:
+            raise FpqvarError(
+                f"{file} was made with {key} {before[key]}, not {value}; choose another --out, or remove the file"
+            )
+    return found
+
+
+def _packed(
+    loaded: "LoadedModel", model: str, recipe: "Recipe | None", folder: Path, job: Job, ticks: Ticks
+) -> "PackedModel | None":
+    """The quantized model: made once, so that all processes, and those after a kill, draw with the same weights."""
+    from sw_quant.packed import is_packed, load_packed, save_packed
+
+    if recipe is None:
+        return None
+    if not is_packed(folder):
+        var = loaded.var
+        var.to(job.torch_device)
+        var.vqvae.to(job.torch_device)
+        try:
+            save_packed(pack(loaded, model, recipe, ticks), folder)
+        finally:
+            var.cpu()
+            var.vqvae.cpu()
+    return load_packed(folder)
+
+
+def _draw_missing(
+    loaded: "LoadedModel",
+    packed: "PackedModel | None",
+    labels: list[int],
+    run: Run,
+    job: Job,
+    shards: Shards,
+    ticks: Ticks,
+    text: str,
+) -> float:
+    """Draw what this process still has to; returns the seconds that it took."""
+    classes, total = len(loaded.class_names), 0.0
+    mine = shards.missing(job.workers)
+    if not mine:
+        return total
+    with ExitStack() as stack:
+        var = _transformer(loaded, packed, run, job, stack)
+        for i, shard in enumerate(mine):
+            part = shards.indices(shard)
+            seeds = [image_seed(run.seed, labels[n], n // classes) for n in part]
+            own = [labels[n] for n in part]
+            where = f"{text}, {i + 1} of {len(mine)}" if len(mine) > 1 else text
+            images, seconds = draw(var, own, seeds, Sampling(**run.sampling), job.batch, ticks, where)
+            pixels = np.stack(to_bytes(images))
+            shards.save(shard, pixels if pixels.ndim == 4 else pixels[..., None])
+            total += seconds
+    return total
+
+
+def _transformer(loaded: "LoadedModel", packed: "PackedModel | None", run: Run, job: Job, stack: ExitStack) -> "Var":
+    """The transformer on its device or engine."""
+    from sw_quant.executor import GoldenLinears
+    from sw_quant.quantize import rebuild
+
+    if packed is None:
+        var = copy.deepcopy(loaded.var).to(job.torch_device)  # the other recipes start from the model as it was loaded
+        var.vqvae.to(job.torch_device)
+        return var
+    var = rebuild(packed, job.torch_device)
+    if run.backend == GOLDEN:
+        var.linear = GoldenLinears(packed.layers, job.torch_device)
+    else:
+        rows = batch_rows(var.config, min(job.batch, run.images))
+        var.linear = stack.enter_context(engines(packed, [run.backend], rows, "small", 600))
+    return var
+
+
+def check_backend(backend: str) -> None:
+    """Refuse an unknown backend."""
+    from host import BACKENDS
+
+    if backend not in BACKENDS:
+        raise UsageError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}; float is a recipe here")
