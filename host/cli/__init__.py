@@ -16,6 +16,7 @@ from host.cli.calibrate import search as _search
 from host.cli.demo import demo as _demo
 from host.cli.doctor import doctor as _doctor
 from host.cli.evaluate import evaluate as _evaluate
+from host.cli.explain import explain as _explain_layer
 from host.cli.export import export as _export
 from host.cli.generate import generate as _generate
 from host.cli.perf import perf as _perf
@@ -52,7 +53,7 @@ def _options(
 
 
 _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Use": (_demo, _generate, _quantize, _calibrate, _search, _export, _evaluate, _table, _twin),
+    "Use": (_demo, _generate, _quantize, _calibrate, _search, _explain_layer, _export, _evaluate, _table, _twin),
     "Check": (_bench, _perf, _doctor),
 }
 for _panel, _commands in _COMMANDS.items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sw_quant.calibration.capture import Captures
     from sw_quant.var.checkpoint import LoadedModel
 
-__all__ = ["calibrate", "search"]
+__all__ = ["calibrate", "capture_inputs", "search"]
 
 PARTIAL, PARTIAL_ERRORS = "partial.safetensors", "partial.json"  # of layers learnt before an interruption
 _IMAGES = typer.Option(min=1, help="Images that the float model draws to be watched.")
@@ -63,7 +63,7 @@ def calibrate(
     loaded, ticks = load(model), Ticks()
     if loaded.config.shared_adaln:
         raise UsageError(f"{model} has shared adaLN: its blocks cannot have factors of their own")
-    captures = _captures(loaded, SMOOTHED, out / "captures", images, rows, seed, device, ticks)
+    captures = capture_inputs(loaded, SMOOTHED, out / "captures", images, rows, seed, device, ticks)
     signs, linears = layer_signs(loaded.config, chosen), loaded.var.linear_layers()
     run = f"{loaded.sha256}\n{chosen.model_dump_json()}\n{iterations} {rate} {images} {rows} {seed}"
     done, errors = _partial(out, run)
@@ -135,7 +135,7 @@ def search(
         raise UsageError(f"--out {out}: a recipe is a .toml file")
     loaded, ticks = load(model), Ticks()
     folder = captures or out.with_suffix(".captures")
-    taken = _captures(loaded, LAYER_KINDS, folder, images, rows, seed, device, ticks)
+    taken = capture_inputs(loaded, LAYER_KINDS, folder, images, rows, seed, device, ticks)
     with ticks.bar(f"choose formats for {model}", 1.0) as bar:
         found = choose_formats(
             loaded, chosen, taken, lists["--weights"], lists["--activations"], lambda done, total: bar.set(done / total)
@@ -153,7 +153,7 @@ def _advance(bar: Bar, layers: int, _done: int, _total: int) -> None:
     bar.add(layers)
 
 
-def _captures(
+def capture_inputs(
     loaded: "LoadedModel",
     kinds: tuple[str, ...],
     folder: Path,
@@ -163,6 +163,7 @@ def _captures(
     device: str,
     ticks: Ticks,
 ) -> "Captures":
+    """Inputs of the layers of some kinds, from images that the float model draws; what is in `folder` is used."""
     from sw_quant.calibration.capture import Plan, capture, every_layer
 
     defaults = loaded.defaults
