@@ -14,7 +14,7 @@ from .fp16 import to_fp16
 from .packed import LayerEntry, Study
 from .quantizer import quantize
 
-__all__ = ["fake_quantize", "study_activations"]
+__all__ = ["quantize_by", "study_activations"]
 
 
 @torch.no_grad()
@@ -24,11 +24,11 @@ def study_activations(x: Tensor, entry: LayerEntry) -> Tensor:
     Raises FpqvarError when an element is Inf or NaN.
     """
     study = entry.study or Study(activation_group=entry.group, activation_method="symmetric")
-    return fake_quantize(x, entry.activations, study)
+    return quantize_by(x, entry.activations, study)
 
 
-def fake_quantize(x: Tensor, format: str, study: Study) -> Tensor:
-    """Quantize float32 [M, K] by a format and a method and back. An all-zero group stays zero."""
+def quantize_by(x: Tensor, format: str, study: Study) -> Tensor:
+    """Quantize float32 [M, K] by a format and a recipe's method and back. An all-zero group stays zero."""
     size, k = study.activation_group, x.shape[-1]
     if study.activation_method == "symmetric":
         if size == "tensor":

@@ -77,6 +77,16 @@ def ght(x: Tensor) -> Tensor:
     return blocks.mul_(_power_of_two(largest - 29)[..., None]).view(x.shape)
 
 
+def rotate(x: Tensor) -> Tensor:
+    """The transform of each 128 elements in x's own type, as a matrix product: differentiable, for search and learning.
+
+    Unnormalised, as the engine's; what counts is transformed exactly, by `ght`. Raises what `walsh_hadamard` raises.
+    """
+    _check_blocks(x)
+    matrix = walsh_hadamard(torch.eye(GHT_BLOCK, device=x.device, dtype=x.dtype))
+    return (x.reshape(*x.shape[:-1], -1, GHT_BLOCK) @ matrix).reshape(x.shape)
+
+
 def hadamard_fold_weight(w: Tensor, signs: Tensor) -> Tensor:
     """W d H / 128 in float32 for a weight [N, K] and signs [K]: the weight for transformed activations.
 

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from sw_quant.activations import fake_quantize, study_activations
+from sw_quant.activations import quantize_by, study_activations
 from sw_quant.errors import FpqvarError
 from sw_quant.executor import GoldenLinears
 from sw_quant.packed import LayerEntry, Source, Study
@@ -30,16 +30,16 @@ def test_asymmetric_keeps_its_own_grid(bits: int, low: float) -> None:
     zero = round(-low * most)
     x = ((torch.arange(most + 1) - zero) * 0.5)[None]
     x = torch.nn.functional.pad(x, (0, -x.shape[1] % 32))
-    assert torch.equal(fake_quantize(x, f"int{bits}", study("asymmetric")), x)
+    assert torch.equal(quantize_by(x, f"int{bits}", study("asymmetric")), x)
     near = x + 0.2
     near[0, 0], near[0, most] = x[0, 0], x[0, most]
     near[:, most + 1 :] = 0
-    assert torch.equal(fake_quantize(near, f"int{bits}", study("asymmetric")), x)
+    assert torch.equal(quantize_by(near, f"int{bits}", study("asymmetric")), x)
 
 
 def test_asymmetric_is_never_worse_than_a_step() -> None:
     x = torch.randn(64, 256) + 1
-    y = fake_quantize(x, "int4", study("asymmetric", 64))
+    y = quantize_by(x, "int4", study("asymmetric", 64))
     groups = x.view(64, 4, 64)
     step = (groups.amax(-1).clamp(min=0) - groups.amin(-1).clamp(max=0)) / 15
     assert ((x - y).view(64, 4, 64).abs() <= step[..., None] * 0.51).all()
@@ -50,36 +50,36 @@ def test_log2_keeps_powers_of_two(bits: int) -> None:
     least = (1 << (bits - 1)) - 2
     powers = 2.0 ** -torch.arange(least + 1)
     x = torch.cat([powers, -powers, torch.zeros(-(2 * least + 2) % 32)])[None]
-    assert torch.equal(fake_quantize(x, f"int{bits}", study("log2")), x)
+    assert torch.equal(quantize_by(x, f"int{bits}", study("log2")), x)
     # In the logarithm the border between two powers is at the square root of two.
     x[0, 1] = 0.5 * math.sqrt(2) * 1.001
-    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 1
+    assert quantize_by(x, f"int{bits}", study("log2"))[0, 1] == 1
     x[0, 1] = 0.5 * math.sqrt(2) * 0.999
-    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 0.5
+    assert quantize_by(x, f"int{bits}", study("log2"))[0, 1] == 0.5
     x[0, 1] = 2.0**-least / 2  # below the least
-    assert fake_quantize(x, f"int{bits}", study("log2"))[0, 1] == 0
+    assert quantize_by(x, f"int{bits}", study("log2"))[0, 1] == 0
 
 
 @pytest.mark.parametrize("method", ["asymmetric", "log2", "symmetric"])
 def test_zeros_stay_and_infinities_are_refused(method: Method) -> None:
-    assert not fake_quantize(torch.zeros(3, 64), "int4", study(method, 32)).any()
+    assert not quantize_by(torch.zeros(3, 64), "int4", study(method, 32)).any()
     for bad in (torch.inf, -torch.inf, torch.nan):
         x = torch.zeros(3, 64)
         x[2, 5] = bad
         with pytest.raises(FpqvarError, match="Inf or NaN"):
-            fake_quantize(x, "int4", study(method, 32))
+            quantize_by(x, "int4", study(method, 32))
 
 
 @pytest.mark.parametrize("method", ["asymmetric", "log2", "symmetric"])
 def test_groups(method: Method) -> None:
     x = torch.randn(4, 160) * torch.tensor([1.0, 10, 100, 1000])[:, None]
-    whole = fake_quantize(x, "int8", study(method, None))
-    assert torch.equal(whole, torch.cat([fake_quantize(row[None], "int8", study(method, None)) for row in x]))
-    parts = torch.cat([fake_quantize(x[:, i : i + 64], "int8", study(method, None)) for i in (0, 64, 128)], dim=1)
-    assert torch.equal(fake_quantize(x, "int8", study(method, 64)), parts)  # the last group is shorter
+    whole = quantize_by(x, "int8", study(method, None))
+    assert torch.equal(whole, torch.cat([quantize_by(row[None], "int8", study(method, None)) for row in x]))
+    parts = torch.cat([quantize_by(x[:, i : i + 64], "int8", study(method, None)) for i in (0, 64, 128)], dim=1)
+    assert torch.equal(quantize_by(x, "int8", study(method, 64)), parts)  # the last group is shorter
     tensor = Study(activation_group="tensor", activation_method=method)
-    one = fake_quantize(x, "int8", tensor)
-    assert torch.equal(one, fake_quantize(x.view(1, -1), "int8", study(method, None)).view_as(x))
+    one = quantize_by(x, "int8", tensor)
+    assert torch.equal(one, quantize_by(x.view(1, -1), "int8", study(method, None)).view_as(x))
 
 
 def test_symmetric_is_the_contracts() -> None:
@@ -94,8 +94,8 @@ def test_the_papers_ties_reach_activations_and_weights() -> None:
     x[0, :5] = torch.tensor([6.0, 0.25, -0.25, 2.5, -2.5])
     paper = Study(activation_group=128, activation_method="symmetric", ties="paper")
     even = Study(activation_group=128, activation_method="symmetric")
-    assert fake_quantize(x, "e2m1", even)[0, :5].tolist() == [6.0, 0.0, 0.0, 2.0, -2.0]
-    assert fake_quantize(x, "e2m1", paper)[0, :5].tolist() == [6.0, 0.5, 0.0, 3.0, -2.0]
+    assert quantize_by(x, "e2m1", even)[0, :5].tolist() == [6.0, 0.0, 0.0, 2.0, -2.0]
+    assert quantize_by(x, "e2m1", paper)[0, :5].tolist() == [6.0, 0.5, 0.0, 3.0, -2.0]
     loaded, source = tiny_model(), Source(name="tiny", sha256="0" * 64)
     loaded.var.linear_layers()["0.proj"].weight[0] = x[0]
     packed = quantize_model(loaded, load_recipe("fp4-rtn-paper"), source)

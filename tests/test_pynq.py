@@ -5,7 +5,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,22 +20,10 @@ from sw_quant.quantize import rebuild
 pytest.importorskip("pynq", reason="the package pynq is for Python 3.11 and 3.12", exc_type=ImportError)
 
 from host.devices.pynq_driver import FpqAccel
-from sim.board import SimulatedBoard, simulated_board
+from sim.board import SimulatedBoard
 from tests.boards import SMALL, is_right, open_board, packed
 
 CTRL = REGISTERS["ctrl"].offset
-
-
-@pytest.fixture(params=["csim", "rtl"])
-def board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
-    with simulated_board(request.param) as opened:
-        yield opened
-
-
-@pytest.fixture
-def csim_board() -> Iterator[SimulatedBoard]:
-    with simulated_board("csim") as opened:
-        yield opened
 
 
 # What it is for.

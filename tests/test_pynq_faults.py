@@ -3,7 +3,6 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,6 @@ from sim.board import SimulatedBoard, simulated_board
 from tests.boards import is_right, open_board, packed
 
 CTRL = REGISTERS["ctrl"].offset
-
-
-@pytest.fixture(params=["csim", "rtl"])
-def board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
-    with simulated_board(request.param) as opened:
-        yield opened
-
-
-@pytest.fixture
-def csim_board() -> Iterator[SimulatedBoard]:
-    with simulated_board("csim") as opened:
-        yield opened
 
 
 # Memory.

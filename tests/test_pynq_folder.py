@@ -3,7 +3,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,6 @@ from sim.board.simulate import write_folder
 from tests.boards import SMALL, is_right, open_board, packed
 
 CTRL = REGISTERS["ctrl"].offset
-
-
-@pytest.fixture(params=["csim", "rtl"])
-def board(request: pytest.FixtureRequest) -> Iterator[SimulatedBoard]:
-    with simulated_board(request.param) as opened:
-        yield opened
-
-
-@pytest.fixture
-def csim_board() -> Iterator[SimulatedBoard]:
-    with simulated_board("csim") as opened:
-        yield opened
 
 
 # The wrong folder.

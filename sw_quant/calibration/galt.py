@@ -26,8 +26,8 @@ from torch import Tensor
 from sw_quant._generated import GHT_BLOCK
 from sw_quant.errors import FpqvarError
 from sw_quant.files import new_file
-from sw_quant.hadamard import walsh_hadamard
-from sw_quant.quantizer import quantize
+from sw_quant.hadamard import rotate
+from sw_quant.ptq.grid import straight_through
 from sw_quant.recipe import LayerRecipe
 from sw_quant.var import LinearLayer
 
@@ -57,24 +57,14 @@ class Learnt:
     after: float
 
 
-def _through(x: Tensor, format: str, group: int) -> Tensor:
-    """Rounded to a format and back; the gradient passes straight through."""
-    return x + (quantize(x.detach(), format, group=group).dequantize() - x.detach())
-
-
 def _outputs(x: Tensor, weight: Tensor, factors: Tensor, d: Tensor | None, part: LayerRecipe) -> Tensor:
     """[B, rows, N] of B layers with inputs [B, rows, K], weights [B, N, K], factors [B, K] and signs [B, K]."""
     k = x.shape[-1]
     group = part.group if isinstance(part.group, int) else k
     x, weight = x / factors[:, None], weight * factors[:, None]
     if d is not None:
-        x, weight = _rotate(x * d[:, None]), _rotate(weight * d[:, None]) / GHT_BLOCK
-    return _through(x, part.activations, group) @ _through(weight, part.weights, group).transpose(1, 2)
-
-
-def _rotate(x: Tensor) -> Tensor:
-    matrix = walsh_hadamard(torch.eye(GHT_BLOCK, device=x.device, dtype=x.dtype))
-    return (x.reshape(*x.shape[:-1], -1, GHT_BLOCK) @ matrix).reshape(x.shape)
+        x, weight = rotate(x * d[:, None]), rotate(weight * d[:, None]) / GHT_BLOCK
+    return straight_through(x, part.activations, group) @ straight_through(weight, part.weights, group).transpose(1, 2)
 
 
 def output_error(

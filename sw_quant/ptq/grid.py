@@ -39,8 +39,8 @@ def round_to_grid(x: Tensor, scales: Tensor, format: str | Format) -> Tensor:
 
 
 def straight_through(x: Tensor, format: str | Format, group: int) -> Tensor:
-    """`x` [rows, K] as the contract quantizes it, decoded; differentiable as the identity (straight-through)."""
-    found = fake_quantize(x.detach(), format, min(group, x.shape[1]))
+    """`x` [..., K] as the contract quantizes it, decoded; differentiable as the identity (straight-through)."""
+    found = fake_quantize(x.detach(), format, min(group, x.shape[-1]))
     return x + (found - x.detach()) if x.requires_grad else found
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sw_quant._generated import GHT_BLOCK
-from sw_quant.hadamard import walsh_hadamard
+from sw_quant.hadamard import rotate, walsh_hadamard
 from sw_quant.ptq.grid import straight_through
 
-__all__ = ["Choice", "QuantizedLinear", "hadamard_matrix", "transform"]
+__all__ = ["Choice", "QuantizedLinear", "transform"]
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,13 @@ class Choice:
         return ("ght " if self.ght else "") + self.activations
 
 
-def hadamard_matrix(device: torch.device) -> Tensor:
-    """float32 [128, 128], unnormalised and symmetric."""
-    return walsh_hadamard(torch.eye(GHT_BLOCK, device=device))
-
-
 def transform(x: Tensor, choice: Choice) -> Tensor:
     """x [rows, K] as the quantizer sees it, in float and differentiable."""
     if choice.factors is not None:
         x = x * choice.factors
     if not choice.ght:
         return x
-    return (x.view(len(x), -1, GHT_BLOCK) @ hadamard_matrix(x.device)).view(x.shape)
+    return rotate(x)
 
 
 def untransform_weight(weight: Tensor, choice: Choice) -> Tensor:
