@@ -185,11 +185,8 @@ def test_an_interrupted_build_goes_on(shop: Shop, sent: signal.Signals, code: in
         pass
     show = shop.run("build", "kv260", "--show")  # while it runs
     assert (show.stdout.count("yes"), show.stdout.count(" no ")) == (3, 2), show.stdout
-    for _ in range(3):  # as a user would: Python drops a Ctrl-C that comes while an object is being finalized
-        os.kill(process.pid, sent)  # the tool is in a process group of its own
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=20)
-            break
+    os.kill(process.pid, sent)  # the tool is in a process group of its own
+    process.communicate(timeout=60)
     assert process.returncode == code
     assert not running(log)
     assert not shop.out.exists()

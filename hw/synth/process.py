@@ -5,9 +5,10 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sw_quant.errors import FpqvarError
@@ -69,8 +70,7 @@ def run_tool(
     """
     _keep_older(log)
     name = Path(command[0]).name
-    started = time.monotonic()
-    with log.open("w", encoding="utf-8") as sink:
+    with log.open("w", encoding="utf-8") as sink, _held_back() as let_through:
         try:
             process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
@@ -78,17 +78,8 @@ def run_tool(
             )  # fmt: skip
         except OSError as error:
             raise ToolFailure(f"{name} cannot be started: {error.strerror}") from error
-        tail = LogTail(log)
         try:
-            while process.poll() is None:
-                if time.monotonic() - started > limit:
-                    raise ToolFailure(
-                        f"{name} was stopped after {limit / 3600:g} hours; allow it more with --hours. Log: {log}",
-                        error_lines(log),
-                    )
-                progress(tail.last_line())
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(POLL)
+            _follow(process, name, log, limit, progress, let_through)
         finally:
             _end(process)
     if process.returncode != 0:
@@ -99,6 +90,60 @@ def run_tool(
             if process.returncode == -signal.SIGKILL:
                 how += ", as the system does when memory runs out"
         raise ToolFailure("\n".join([f"{name} {how}. Log: {log}", *lines]), lines)
+
+
+def _follow(
+    process: "subprocess.Popen[bytes]",
+    name: str,
+    log: Path,
+    limit: float,
+    progress: Callable[[str], None],
+    let_through: Callable[[], None],
+) -> None:
+    """Wait for a tool's end, at most until its time limit."""
+    started, tail = time.monotonic(), LogTail(log)
+    while process.poll() is None:
+        let_through()
+        if time.monotonic() - started > limit:
+            raise ToolFailure(
+                f"{name} was stopped after {limit / 3600:g} hours; allow it more with --hours. Log: {log}",
+                error_lines(log),
+            )
+        progress(tail.last_line())
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(POLL)
+
+
+@contextmanager
+def _held_back() -> Iterator[Callable[[], None]]:
+    """Ctrl-C and SIGTERM do what they do only where the function that is yielded is called, or at the end.
+
+    Elsewhere their exception could come between taking a lock and minding it: the progress display draws under one in a
+    thread of its own, and would then be waited for without end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda given, _frame: came.append(given))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def let_through() -> None:
+        for number in came:
+            handler = before[signal.Signals(number)]
+            if callable(handler):
+                handler(number, None)
+            elif handler == signal.SIG_DFL:
+                raise SystemExit(128 + number)
+
+    try:
+        yield let_through
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    let_through()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
