@@ -170,11 +170,18 @@ def running(path: Path) -> bool:
     return False
 
 
+def _as_in_a_terminal() -> None:
+    """A program that is started in the background ignores Ctrl-C, and so do all that it starts: tests may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_build_goes_on(shop: Shop, sent: signal.Signals, code: int) -> None:
     process = subprocess.Popen(
         shop.command("build", "kv260"), env=shop.environment(FAKE_TROUBLE="route hang"), cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=_as_in_a_terminal,
     )  # fmt: skip
     log = shop.work / "logs" / "route.log"
     deadline = time.monotonic() + 120
@@ -186,7 +193,10 @@ def test_an_interrupted_build_goes_on(shop: Shop, sent: signal.Signals, code: in
     show = shop.run("build", "kv260", "--show")  # while it runs
     assert (show.stdout.count("yes"), show.stdout.count(" no ")) == (3, 2), show.stdout
     os.kill(process.pid, sent)  # the tool is in a process group of its own
-    process.communicate(timeout=60)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.fail("it goes on: " + Path(f"/proc/{process.pid}/status").read_text())
     assert process.returncode == code
     assert not running(log)
     assert not shop.out.exists()
