@@ -23,6 +23,7 @@ from host.devices.golden import GoldenDevice
 from host.layout import StreamShape, chunk_count, pack, round_up
 from sim.vectors import halves
 from sw_quant._generated import FORMATS
+from sw_quant.errors import FpqvarError
 
 __all__ = ["COMPARED", "Form", "Scene", "all_forms", "golden_run"]
 
@@ -162,13 +163,15 @@ class Scene:
     def _k_and_group(self, form: Form, most: int, k: int | None) -> tuple[int, int]:
         """K and a group that make the form; K is given if X is another command's Y."""
         step, lanes = (128 if form.ght else 32), self.geometry.lanes
-        while True:
+        most = max(most, lanes)  # a smaller K is always ragged
+        for _ in range(10_000):
             size = step * int(self.rng.integers(1, most // step + 1)) if k is None else k
             group = int(self.rng.choice([32, 64, 96, 128, 160, 256, 384, size, size + 32]))
             used = min(group, size)
             ragged = size % used != 0 or used % lanes != 0
             if ragged == form.ragged and chunk_count(size, used, lanes) <= self.geometry.act_depth:
                 return size, group
+        raise FpqvarError(f"commands: no K up to {most} and group make {form} with {lanes} lanes; allow a larger K")
 
     def _weights(self, n: int, k: int, group: int) -> Image:
         rng, bits = self.rng, FORMATS[FAMILIES[self.family].weights].bits
