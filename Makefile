@@ -120,8 +120,13 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run $(VENV)/test $(VENV)/lint $(VENV)/sim $(VENV)/estimate: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
+$(VENV)/run $(VENV)/lint $(VENV)/sim $(VENV)/estimate: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
 	$(PIP) -r $<
+	@touch $@
+
+$(VENV)/test: requirements/test.txt requirements/peers.txt $(LOCK) | $(VENV)/created
+	$(PIP) -r $<
+	$(PIP) --no-deps --upgrade --target $(VENV)/peers -r requirements/peers.txt
 	@touch $@
 
 $(VENV)/build: requirements/build.txt requirements/headers.txt $(LOCK) | $(VENV)/created

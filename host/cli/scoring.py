@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from host.cli.draw import Sampling, batch_rows, draw, image_seed
+from host.cli.features import Measure
 from host.cli.images import to_bytes
 from host.cli.model import engines, pack
 from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
-from host.shards import Pixels, Shards, Workers, save_npz
+from host.shards import Shards, Workers, save_npz
 from sw_quant.errors import FpqvarError, UsageError
 
 if TYPE_CHECKING:
-    from sw_quant.evaluation.scorer import Scorer
     from sw_quant.packed import PackedModel
     from sw_quant.recipe import Recipe
     from sw_quant.var import Var
@@ -34,7 +34,7 @@ GOLDEN = "golden"
 
 @dataclass(frozen=True)
 class Run:
-    """What has to be the same for results to stand in one table."""
+    """What has to be the same for results to stand in one table. `features`: see `Features.identity`."""
 
     model: str
     checkpoint_sha256: str
@@ -42,6 +42,7 @@ class Run:
     seed: int
     sampling: dict[str, Any]
     backend: str = GOLDEN
+    features: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def check_device(device: str) -> None:
 
 
 def score_recipe(
-    loaded: "LoadedModel", name: str, recipe: "Recipe | None", run: Run, job: Job, scorer: "Scorer | None", ticks: Ticks
+    loaded: "LoadedModel", name: str, recipe: "Recipe | None", run: Run, job: Job, measure: Measure | None, ticks: Ticks
 ) -> dict[str, Any] | None:
     """The result of one recipe, from its file if it has been done; None in all processes but the first.
 
@@ -85,6 +86,7 @@ def score_recipe(
         return found if job.workers.rank == 0 else None
     shards = Shards(job.out / f"{stem}.images", run.images, job.batch)
     identity = asdict(run) | {"recipe": _dump(recipe), "batch": job.batch}
+    del identity["features"]  # the images are the same whatever scores them
     if job.workers.rank == 0:
         shards.begin(identity)
         packed = _packed(loaded, run.model, recipe, shards.folder / "packed", job, ticks)
@@ -100,7 +102,7 @@ def score_recipe(
     pixels = shards.load()
     if job.npz:
         save_npz(job.out / f"{stem}.npz", pixels, labels)
-    scores = asdict(scorer.measure(_floats(pixels), labels)) if scorer is not None else {"images": run.images}
+    scores = measure(pixels, labels) if measure is not None else {"images": run.images}
     result = {
         "name": name,
         "recipe": _dump(recipe),
@@ -122,19 +124,14 @@ def _dump(recipe: "Recipe | None") -> dict[str, Any] | None:
     return None if recipe is None else json.loads(recipe.model_dump_json())
 
 
-def _floats(pixels: Pixels) -> Any:
-    import torch
-
-    return torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-
-
 def _already(file: Path, run: Run, recipe: "Recipe | None") -> dict[str, Any] | None:
     """The result of an earlier run, if there is one; raises FpqvarError if it is of another run."""
     if not file.exists():
         return None
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        before = {key: found["run"][key] for key in asdict(run)} | {"recipe": found["recipe"]}
+        stored = {"features": None} | found["run"]  # earlier versions had the classifier alone
+        before = {key: stored[key] for key in asdict(run)} | {"recipe": found["recipe"]}
     except (ValueError, KeyError, TypeError) as error:
         raise FpqvarError(f"{file} is no result of `fpqvar evaluate`; remove it, or choose another --out") from error
     wanted = json.loads(json.dumps(asdict(run))) | {"recipe": _dump(recipe)}

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from host.cli.draw import Sampling
-from host.cli.evaluate import exact_float32, open_scorer, score_recipes
+from host.cli.evaluate import exact_float32, score_recipes
+from host.cli.features import Features, open_measure
 from host.cli.model import FLOAT, choose_recipe, load
 from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
@@ -86,8 +87,8 @@ def table(
             for seed in numbers:
                 job = Job(out / model / f"seed{seed}", batch, device, workers)
                 run = Run(model, loaded.sha256, images, seed, sampling)
-                scorer = open_scorer(loaded, images, job)
-                found[model].append(score_recipes(loaded, chosen, run, job, scorer, ticks))
+                measure = open_measure(loaded, images, Features(), job.torch_device, False, ticks)
+                found[model].append(score_recipes(loaded, chosen, run, job, measure, ticks))
     if workers.rank != 0:
         return
     data = {

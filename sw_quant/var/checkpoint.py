@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,8 +165,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # Nothing but tensors and plain containers is unpickled: a model file must not be able to run code.
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # Nothing but tensors and plain containers is unpickled: a model file must not be able to run code. (torch
+        # maps its present format into memory, a zip archive, and cannot map that of before 1.6.)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FpqvarError(f"{path}: cannot be read as a model file ({reason}); fetch it again") from None
