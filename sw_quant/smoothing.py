@@ -9,8 +9,9 @@ authors' own files are read as well: `mat_qkv_best_s_*.pt` and `fc1_best_s_*.pt`
 for each block.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from .recipe import OWN_FACTORS, Recipe
 from .var.checkpoint import LoadedModel
 from .var.config import VarConfig
 
-__all__ = ["SMOOTHED", "Factors", "load_factors", "recipe_factors", "save_factors"]
+__all__ = ["SMOOTHED", "Factors", "load_factors", "recipe_factors", "save_factors", "scaled_factors"]
 
 SMOOTHED = ("mat_qkv", "fc1")
 
@@ -38,6 +39,14 @@ class Factors:
     model: str = ""
     origin: str = "factors"
     notes: str = ""
+
+    def digest(self) -> str:
+        """SHA-256 of the factors themselves, whatever file they come from."""
+        digest = hashlib.sha256()
+        for name, factor in sorted(self.layers.items()):
+            digest.update(f"{name} {list(factor.shape)} ".encode())
+            digest.update(factor.float().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def check(self, config: VarConfig, sha256: str) -> None:
         """Raise FpqvarError unless these are finite, non-zero factors of every smoothed layer of this very model."""
@@ -111,6 +120,19 @@ def load_factors(path: Path) -> Factors:
         raise FpqvarError(f"{path}: a safetensors file, but not of factors; learn them with `fpqvar calibrate`")
     _check_names(layers, path)
     return Factors(layers, metadata.get("model", ""), str(path), metadata.get("notes", ""))
+
+
+def scaled_factors(model: LoadedModel, scales: Mapping[str, Tensor]) -> dict[str, Factors]:
+    """The factors in a model's folder that were learnt on it, by file name, for a model whose inputs are `scales` as
+    large: what they leave of an input stays the same. The new model's SHA-256 is for the caller to fill in.
+    """
+    found = {}
+    for path in sorted(model.folder.glob("galt-*.safetensors")):
+        factors = load_factors(path)
+        if factors.model == model.sha256:
+            layers = {name: factor * scales[name] for name, factor in factors.layers.items()}
+            found[path.name] = replace(factors, layers=layers, notes=f"{factors.notes}; rescaled")
+    return found
 
 
 def recipe_factors(recipe: Recipe, model: LoadedModel) -> Factors | None:

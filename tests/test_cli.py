@@ -4,6 +4,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from host.devices import csim
 from host.tandem import Tandem
 from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.evaluation.scorer import Metrics
-from tests.tiny import tiny_model
+from sw_quant.recipe import load_recipe
+from sw_quant.smoothing import save_factors
+from tests.tiny import tiny_factors, tiny_model
 
 Run = Callable[..., tuple[int, str, str]]
 LOAD = "sw_quant.var.checkpoint.load_model"
@@ -454,6 +457,66 @@ def test_evaluate_does_not_mix_runs(run: Run, tmp_path: Path, scores: list[int])
     refused(run(*arguments, "--images", 4), 1, "float.json is no result of `fpqvar evaluate`", "remove it")
     refused(run("evaluate", "--recipes", "fp5", "--out", tmp_path), 2, "unknown recipe 'fp5'")
     refused(run("evaluate", "--device", "tpu", "--out", tmp_path), 2, "unknown device 'tpu'")
+
+
+_WITH_FACTORS = """description = ""
+factors = "f.safetensors"
+default = { weights = "e2m1", activations = "e2m1", group = 128 }
+"""
+
+
+def _write_factors(path: Path, seed: int, **more: Any) -> None:
+    recipe = load_recipe("fpqvar-fp4-galt")
+    made = tiny_factors(recipe)
+    assert made is not None
+    save_factors(replace(made, layers={name: f * (1 + seed) for name, f in made.layers.items()}, **more), path)
+
+
+def test_evaluate_knows_a_recipe_by_its_factors_content(
+    run: Run, tmp_path: Path, scores: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other factors are another recipe, in a result's file and in an interrupted folder; another place is not."""
+    text = (
+        'description = ""\nfactors = "f.safetensors"\n[default]\nweights = "e2m1"\nactivations = "e2m1"\ngroup = 128\n'
+    )
+    recipe, out = tmp_path / "mine.toml", tmp_path / "out"
+    recipe.write_text(text)
+    _write_factors(tmp_path / "f.safetensors", 0)
+    arguments = ["evaluate", "--recipes", f"float,{recipe}", "--images", 6, "--batch", 3, "--out", out]
+    with monkeypatch.context() as patch:  # killed after the images were drawn
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("host.cli.scoring.Shards.load", killed)
+        assert run("evaluate", "--recipes", recipe, *arguments[3:])[0] != 0
+    (folder,) = out.glob("*.images")
+    shards = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    assert len(shards) == 2
+    _write_factors(tmp_path / "f.safetensors", 1)
+    refused(run(*arguments), 1, "begun with factors", "choose another --out, or remove the folder to begin anew")
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")} == shards  # nothing lost
+    _write_factors(tmp_path / "f.safetensors", 0)
+    assert run(*arguments)[0] == 0
+    assert scores == [6, 6]
+    _write_factors(tmp_path / "f.safetensors", 1)
+    refused(run(*arguments), 1, "was made with factors", "choose another --out, or remove the file")
+    # The same factors elsewhere are the same recipe.
+    _write_factors(tmp_path / "g.safetensors", 0)
+    recipe.write_text(text.replace("f.safetensors", "g.safetensors"))
+    assert run(*arguments)[0] == 0
+    assert scores == [6, 6]
+
+
+def test_evaluate_refuses_wrong_factors_before_it_draws(run: Run, tmp_path: Path, scores: list[int]) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(_WITH_FACTORS)
+    arguments = ["evaluate", "--recipes", f"float,{recipe}", "--images", 6, "--out", tmp_path / "out"]
+    refused(run(*arguments), 1, "f.safetensors: no such file; learn factors with `fpqvar calibrate`")
+    _write_factors(tmp_path / "f.safetensors", 0, model="1" * 64)
+    refused(run(*arguments), 1, "factors of another model", "fpqvar calibrate")
+    assert scores == []
+    assert not (tmp_path / "out" / "float.json").exists()
 
 
 # doctor and bench

@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from host.cli import app
 from sw_quant.errors import UsageError
+from sw_quant.packed import Source
+from sw_quant.quantize import quantize_model
 from sw_quant.quantizer import quantize
+from sw_quant.recipe import load_recipe
 from sw_quant.twin import SIGMA, outlier_profile, outlier_twin
 from sw_quant.var import VarConfig
 from sw_quant.var.checkpoint import load_model
@@ -99,5 +102,25 @@ def test_the_command_writes_a_model_that_can_be_scored(tmp_path: Path) -> None:
     state = expected.var.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in found.var.state_dict().items())
     assert {path.name for path in out.iterdir()} >= {"classifier.safetensors", "reference.safetensors"}
+    assert "galt-e2m1.safetensors: the model's factors of GALT, rescaled" in result.output
     again = CliRunner().invoke(app, ["twin", "fmnist", "--out", str(out)])
     assert isinstance(again.exception, UsageError)
+
+
+def test_with_rescaled_factors_the_written_twin_is_quantized_to_the_same_weights(tmp_path: Path) -> None:
+    """Powers of two come in with the factors as exactly as they went out of the weights: the same codes."""
+    out = tmp_path / "twin"
+    assert CliRunner().invoke(app, ["twin", "fmnist", "--seed", "7", "--out", str(out)]).exit_code == 0
+    recipe = load_recipe("fpqvar-fp4-galt")
+    plain, twin = (quantize_model(m, recipe, Source(name="", sha256="")) for m in map(load_model, ("fmnist", str(out))))
+    for name, layer in plain.layers.items():
+        assert (layer.codes == twin.layers[name].codes).all(), name
+        assert (layer.scales == twin.layers[name].scales).all(), name
+
+
+def test_a_model_without_factors_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = replace(tiny_model(), folder=tmp_path)
+    monkeypatch.setattr("sw_quant.var.checkpoint.load_model", lambda name: model)
+    result = CliRunner().invoke(app, ["twin", "tiny", "--out", str(tmp_path / "twin")])
+    assert result.exit_code == 0, result.output
+    assert "no factors of GALT beside tiny; learn the twin's with `fpqvar calibrate" in result.output

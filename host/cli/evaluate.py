@@ -14,7 +14,7 @@ from host.cli.features import CLASSIFIER, Features, Measure, open_measure
 from host.cli.model import FLOAT, choose_recipe, load
 from host.cli.progress import Ticks
 from host.cli.report import write_json
-from host.cli.scoring import GOLDEN, Job, Run, check_backend, check_device, score_recipe
+from host.cli.scoring import GOLDEN, Job, Run, check_backend, check_device, check_factors, score_recipe
 from host.shards import Workers
 from sw_quant.files import ensure_writable, new_file
 
@@ -109,6 +109,7 @@ def score_recipes(
     ticks: Ticks,
 ) -> list[dict[str, Any]]:
     """The recipes' results, in the first process."""
+    check_factors(loaded, chosen.values())
     found = (score_recipe(loaded, name, recipe, run, job, measure, ticks) for name, recipe in chosen.items())
     return [result for result in found if result is not None]
 

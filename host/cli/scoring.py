@@ -4,6 +4,7 @@
 import copy
 import json
 import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sw_quant.var import Var
     from sw_quant.var.checkpoint import LoadedModel
 
-__all__ = ["DEVICES", "GOLDEN", "Job", "Run", "check_backend", "check_device", "score_recipe"]
+__all__ = ["DEVICES", "GOLDEN", "Job", "Run", "check_backend", "check_device", "check_factors", "score_recipe"]
 
 DEVICES = ("cpu", "cuda")
 GOLDEN = "golden"
@@ -80,12 +81,13 @@ def score_recipe(
     """
     stem = re.sub(r"[^\w.-]", "_", name)
     file = job.out / f"{stem}.json"
-    found = _already(file, run, recipe)
+    smooth = _factors_digest(loaded, recipe)
+    found = _already(file, run, recipe, smooth)
     job.workers.wait()  # nobody may write the file before all have looked for it
     if found is not None:
         return found if job.workers.rank == 0 else None
     shards = Shards(job.out / f"{stem}.images", run.images, job.batch)
-    identity = asdict(run) | {"recipe": _dump(recipe), "batch": job.batch}
+    identity = asdict(run) | {"recipe": _content(_dump(recipe)), "factors": smooth, "batch": job.batch}
     del identity["features"]  # the images are the same whatever scores them
     if job.workers.rank == 0:
         shards.begin(identity)
@@ -106,6 +108,7 @@ def score_recipe(
     result = {
         "name": name,
         "recipe": _dump(recipe),
+        "factors": smooth,
         "run": asdict(run),
         **scores,
         "seconds": round(seconds, 1),
@@ -124,17 +127,41 @@ def _dump(recipe: "Recipe | None") -> dict[str, Any] | None:
     return None if recipe is None else json.loads(recipe.model_dump_json())
 
 
-def _already(file: Path, run: Run, recipe: "Recipe | None") -> dict[str, Any] | None:
+def _content(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A recipe as written, but for where its factors lie: their content is compared, not their place."""
+    return None if recipe is None else {key: value for key, value in recipe.items() if key != "factors"}
+
+
+def _factors_digest(loaded: "LoadedModel", recipe: "Recipe | None") -> str | None:
+    """SHA-256 of the factors that a recipe asks for. Raises FpqvarError if they are not there, or of another model."""
+    if recipe is None or recipe.factors is None:
+        return None
+    from sw_quant.smoothing import recipe_factors
+
+    factors = recipe_factors(recipe, loaded)
+    assert factors is not None
+    factors.check(loaded.config, loaded.sha256)
+    return factors.digest()
+
+
+def check_factors(loaded: "LoadedModel", recipes: "Iterable[Recipe | None]") -> None:
+    """Refuse recipes whose factors the model has not, before anything is drawn."""
+    for recipe in recipes:
+        _factors_digest(loaded, recipe)
+
+
+def _already(file: Path, run: Run, recipe: "Recipe | None", smooth: str | None) -> dict[str, Any] | None:
     """The result of an earlier run, if there is one; raises FpqvarError if it is of another run."""
     if not file.exists():
         return None
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         stored = {"features": None} | found["run"]  # earlier versions had the classifier alone
-        before = {key: stored[key] for key in asdict(run)} | {"recipe": found["recipe"]}
-    except (ValueError, KeyError, TypeError) as error:
+        before = {key: stored[key] for key in asdict(run)}
+        before |= {"recipe": _content(found["recipe"]), "factors": found.get("factors")}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FpqvarError(f"{file} is no result of `fpqvar evaluate`; remove it, or choose another --out") from error
-    wanted = json.loads(json.dumps(asdict(run))) | {"recipe": _dump(recipe)}
+    wanted = json.loads(json.dumps(asdict(run))) | {"recipe": _content(_dump(recipe)), "factors": smooth}
     for key, value in wanted.items():
         if before[key] != value:
             raise FpqvarError(

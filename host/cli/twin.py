@@ -23,7 +23,8 @@ def twin(
     """Write a model's outlier twin: the same images in float, much harder to quantize.
 
     Channels of adaLN's output are multiplied by factors, powers of two near a log-normal draw, and the columns of
-    the next weight are divided by them: a small model gets the outlier channels of a large one.
+    the next weight are divided by them: a small model gets the outlier channels of a large one. Factors of GALT that
+    lie beside the model are written too, times the twin's: quantized with them it is what the model is.
 
     [bold]fpqvar twin fmnist --out out/twin[/bold]
 
@@ -31,6 +32,7 @@ def twin(
 
     With the defaults the twin needs no folder: [bold]--model fmnist-twin[/bold] names it in every command.
     """
+    from sw_quant.smoothing import scaled_factors
     from sw_quant.twin import outlier_profile, outlier_twin
     from sw_quant.var.store import save_model
 
@@ -38,6 +40,13 @@ def twin(
         raise UsageError(f"{out} is there already; choose another folder, or give --replace")
     ensure_writable(out.absolute().parent)
     loaded = load(model)
-    save_model(outlier_twin(loaded, seed, sigma), out, replace)
-    factors = [float(f) for profile in outlier_profile(loaded.config, seed, sigma).values() for f in profile]
+    profile = outlier_profile(loaded.config, seed, sigma)
+    smooth = scaled_factors(loaded, profile)
+    save_model(outlier_twin(loaded, seed, sigma), out, replace, smooth)
+    factors = [float(f) for own in profile.values() for f in own]
     typer.echo(f"{out}: the twin of {model}, factors from {min(factors):g} to {max(factors):g}")
+    typer.echo(
+        f"{', '.join(smooth)}: the model's factors of GALT, rescaled for the twin"
+        if smooth
+        else f"no factors of GALT beside {model}; learn the twin's with `fpqvar calibrate {out}`, name them in a recipe"
+    )

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from sw_quant.files import new_folder
+from sw_quant.files import new_folder, sha256
+from sw_quant.smoothing import Factors, save_factors
 from sw_quant.var.checkpoint import LoadedModel
 from sw_quant.var.config import to_dict
 
@@ -17,10 +20,13 @@ SCORING_FILES = ("classifier.safetensors", "reference.safetensors")
 """What a folder needs besides for `fpqvar evaluate` to score its images."""
 
 
-def save_model(model: LoadedModel, folder: Path, replace: bool = False) -> None:
+def save_model(
+    model: LoadedModel, folder: Path, replace: bool = False, factors: Mapping[str, Factors] | None = None
+) -> None:
     """Write ``config.json``, ``var.safetensors`` and ``vqvae.safetensors``, all or nothing.
 
-    The files that score its images are copied from the model's own folder, if it has them.
+    The files that score its images are copied from the model's own folder, if it has them. ``factors`` are smoothing
+    factors of this model, by file name, for recipes that ask for the model's own.
 
     Raises:
         FpqvarError: ``folder`` is there already and ``replace`` is not asked for, or writing fails.
@@ -37,3 +43,5 @@ def save_model(model: LoadedModel, folder: Path, replace: bool = False) -> None:
         for file in SCORING_FILES:
             if (model.folder / file).is_file():
                 shutil.copyfile(model.folder / file, aside / file)
+        for file, own in (factors or {}).items():
+            save_factors(dataclasses.replace(own, model=sha256(aside / "var.safetensors")), aside / file)
