@@ -2,6 +2,7 @@
 """Draws the images of one recipe, by as many processes as there are, and scores them: for `evaluate` and `table`."""
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -48,13 +49,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """How to draw: none of it changes what is drawn, but `batch`, which can change float32's rounding."""
+    """How to draw: none of it changes what is drawn, but `batch`, which can change float32's rounding.
+
+    `packed` is a folder for the quantized models, for runs that share them; None: each run has its own, until it ends.
+    """
 
     out: Path
     batch: int
     device: str
     workers: Workers
     npz: bool = False
+    packed: Path | None = None
 
     @property
     def torch_device(self) -> str:
@@ -89,12 +94,13 @@ def score_recipe(
     shards = Shards(job.out / f"{stem}.images", run.images, job.batch)
     identity = asdict(run) | {"recipe": _content(_dump(recipe)), "factors": smooth, "batch": job.batch}
     del identity["features"]  # the images are the same whatever scores them
+    folder = shards.folder / "packed" if job.packed is None else job.packed / f"{stem}-{_digest(run, recipe, smooth)}"
     if job.workers.rank == 0:
         shards.begin(identity)
-        packed = _packed(loaded, run.model, recipe, shards.folder / "packed", job, ticks)
+        packed = _packed(loaded, run.model, recipe, folder, job, ticks)
     job.workers.wait()
     if job.workers.rank != 0:
-        packed = _packed(loaded, run.model, recipe, shards.folder / "packed", job, ticks)
+        packed = _packed(loaded, run.model, recipe, folder, job, ticks)
     classes = len(loaded.class_names)
     labels = [i % classes for i in range(run.images)]
     seconds = _draw_missing(loaded, packed, labels, run, job, shards, ticks, f"{run.images} images, {name}")
@@ -130,6 +136,12 @@ def _dump(recipe: "Recipe | None") -> dict[str, Any] | None:
 def _content(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
     """A recipe as written, but for where its factors lie: their content is compared, not their place."""
     return None if recipe is None else {key: value for key, value in recipe.items() if key != "factors"}
+
+
+def _digest(run: Run, recipe: "Recipe | None", smooth: str | None) -> str:
+    """Of everything that a quantized model follows from, so that one of another recipe or model is never taken."""
+    content = {"model": run.checkpoint_sha256, "recipe": _content(_dump(recipe)), "factors": smooth}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _factors_digest(loaded: "LoadedModel", recipe: "Recipe | None") -> str | None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`fpqvar table`: the result table, the paper's rows on our models, mean and spread over seeds."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,13 +20,14 @@ from host.shards import Workers
 from sw_quant.errors import UsageError
 from sw_quant.files import ensure_writable, new_file
 
-__all__ = ["table"]
+__all__ = ["every_row", "table"]
 
 # The rows, and what is published for them: FID and IS on ImageNet 256x256, 50,000 images (the paper's abstract; the
 # float model's FID from the published models' list). Rows without a published figure that we could check have none.
 ROWS = {
     FLOAT: "FID 1.97 (VAR-d30)",
     "int8-rtn": "",
+    "int8-tensor": "",
     "int6-rtn": "",
     "int4-rtn": "",
     "int4-group": "",
@@ -34,17 +36,24 @@ ROWS = {
     "litevar-int6": "",
     "litevar-int4": "",
     "fp6-rtn": "",
+    "fp6-e3m2": "",
     "fpqvar-fp6": "",
     "fpqvar-fp6-kv6": '"on par with the FP16 model"',
     "fp4-row": "",
     "fp4-rtn": "",
+    "fp4-rtn-paper": "",
     "fp4-dfq": "",
     "fp4-ght": "",
     "fpqvar-fp4": "",
+    "fpqvar-fp4-paper": "",
     "fpqvar-fp4-kv6": "FID 3.58, IS 241.5 (4 bits; best before: 10.83, 175.9)",
     "fpqvar-fp4-kv4": "",
+    "fpqvar-fp4-galt": "",
+    "fpqvar-fp4-galt-kv6": "",
     "best-fp4": "not in the paper",
 }
+ALL = "all"
+PACKED = "packed"  # the quantized models of all seeds, until they are done with
 _METRICS = (
     ("frechet_distance", "Fréchet distance", 2),
     ("spatial_frechet_distance", "spatial", 2),
@@ -58,7 +67,9 @@ _METRICS = (
 def table(
     out: Annotated[Path, typer.Option(help="Folder for table.json, table.md and every result.")],
     models: Annotated[str, typer.Option(help="Models, separated by commas.")] = "fmnist,fmnist-twin",
-    recipes: Annotated[str, typer.Option(help="Rows, separated by commas.")] = ",".join(ROWS),
+    recipes: Annotated[
+        str, typer.Option(help='Rows, separated by commas; "float" is the plain model, "all" every shipped recipe.')
+    ] = ALL,
     images: Annotated[int, typer.Option(min=4, help="Images of each recipe and seed.")] = 10_000,
     seeds: Annotated[str, typer.Option(help="At least two, separated by commas.")] = "3,4,5",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -69,13 +80,14 @@ def table(
     Resumable, and sharded by torchrun, as `fpqvar evaluate` is.
 
     [bold]fpqvar table --device cuda --batch 2500 --out out/table[/bold]
-        every row; eleven of them on both models took five minutes of an H100
+        every row
 
     [bold]fpqvar table --recipes float,fp4-rtn,best-fp4 --images 200 --batch 100 --out out/small[/bold]
     """
     check_device(device)
     numbers = _seeds(seeds)
-    chosen = {name: None if name == FLOAT else choose_recipe(None, name) for name in recipes.split(",")}
+    rows = every_row() if recipes == ALL else recipes.split(",")
+    chosen = {name: None if name == FLOAT else choose_recipe(None, name) for name in rows}
     ensure_writable(out)
     exact_float32()
     ticks, found = Ticks(), dict[str, list[list[dict[str, Any]]]]()
@@ -85,10 +97,12 @@ def table(
             sampling = asdict(Sampling.of(loaded.defaults, None, None, None))
             found[model] = []
             for seed in numbers:
-                job = Job(out / model / f"seed{seed}", batch, device, workers)
+                job = Job(out / model / f"seed{seed}", batch, device, workers, packed=out / model / PACKED)
                 run = Run(model, loaded.sha256, images, seed, sampling)
                 measure = open_measure(loaded, images, Features(), job.torch_device, False, ticks)
                 found[model].append(score_recipes(loaded, chosen, run, job, measure, ticks))
+            if workers.rank == 0:  # the others have drawn all that they had to
+                shutil.rmtree(out / model / PACKED, ignore_errors=True)
     if workers.rank != 0:
         return
     data = {
@@ -103,6 +117,13 @@ def table(
         aside.write_text(markdown(data), encoding="utf-8")
     typer.echo(markdown(data))
     typer.echo(f"{out / 'table.json'}  {out / 'table.md'}")
+
+
+def every_row() -> list[str]:
+    """The float model and every shipped recipe, in the table's order; those that it does not know come last."""
+    from sw_quant.recipe import shipped_recipes
+
+    return [*ROWS, *(name for name in shipped_recipes() if name not in ROWS)]
 
 
 def _seeds(text: str) -> list[int]:
