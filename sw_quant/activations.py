@@ -2,7 +2,8 @@
 """Quantizers of activations that no engine has, for the baselines that FPQVAR is compared with: fake quantization.
 
 `asymmetric` integers have a zero point (LiteVAR and most integer work quantize the input of fc2 so); `log2` keeps
-powers of two of the largest magnitude (Miyashita et al., arXiv 1603.01025). Scales are kept in half precision.
+powers of two of the largest magnitude (Miyashita et al., arXiv 1603.01025). Scales are kept in half precision. MX and
+NVFP4 (`sw_quant.mx`) are computed so too.
 """
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from .errors import FpqvarError
 from .formats import get
 from .fp16 import to_fp16
+from .mx import quantize_mx
 from .packed import LayerEntry, Study
 from .quantizer import quantize
 
@@ -29,6 +31,8 @@ def study_activations(x: Tensor, entry: LayerEntry) -> Tensor:
 
 def quantize_by(x: Tensor, format: str, study: Study) -> Tensor:
     """Quantize float32 [M, K] by a format and a recipe's method and back. An all-zero group stays zero."""
+    if study.preset is not None:
+        return quantize_mx(x, study.preset, study.rule).dequantize()
     size, k = study.activation_group, x.shape[-1]
     if study.activation_method == "symmetric":
         if size == "tensor":

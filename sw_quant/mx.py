@@ -20,55 +20,20 @@ and in double where a quotient is taken.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from . import packing
+from ._generated import Format
 from .codes import largest_place, place_codes, values
 from .errors import FpqvarError, UsageError
-from .formats import Format, get
+from .presets import PRESETS, RULES, Preset, ScaleRule
 
-__all__ = ["PRESETS", "MxTensor", "Preset", "ScaleRule", "quantize_mx"]
+__all__ = ["PRESETS", "RULES", "MxTensor", "Preset", "ScaleRule", "quantize_mx"]
 
-ScaleRule = Literal["floor", "ceil", "rceil", "even"]
-RULES = ("floor", "ceil", "rceil", "even")
 E8M0_BIAS = 127
 E4M3_MAX = 448.0
-
-
-@dataclass(frozen=True)
-class Preset:
-    """An element format, elements a group, and the scale's type."""
-
-    name: str
-    element: str
-    group: int
-    scale: Literal["e8m0", "e4m3"]
-    largest_exponent: int  # e of the text above
-    mantissa_bits: int
-
-    @property
-    def format(self) -> Format:
-        """The element's format."""
-        return get(self.element)
-
-    @property
-    def largest(self) -> float:
-        """The element's largest value."""
-        return max(values(self.format))
-
-
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset("mxfp4", "e2m1", 32, "e8m0", 2, 1),
-        Preset("mxfp6_e2m3", "e2m3", 32, "e8m0", 2, 3),
-        Preset("mxfp6_e3m2", "e3m2", 32, "e8m0", 4, 2),
-        Preset("nvfp4", "e2m1", 16, "e4m3", 2, 1),
-    )
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@
     model.safetensors    linear.<layer>.codes   uint8 [N, K * bits / 8], rows packed as docs/packing.md shows
                          linear.<layer>.scales  float16 [N, groups]
                          linear.<layer>.bias    float32 [N]
+                         (MX, NVFP4: scales are uint8, their bytes; NVFP4 has linear.<layer>.global_scale, float32 [1])
                          float.<key>            the transformer's other tensors, under their checkpoint keys
     vqvae.safetensors    the VQVAE, under its checkpoint keys
 
@@ -28,6 +29,7 @@ from . import __version__
 from ._generated import CONTRACT_VERSION, FORMATS
 from .errors import FpqvarError
 from .files import new_folder, sha256
+from .presets import PRESETS, Preset, ScaleRule
 from .recipe import FormatName, Group, LayerRecipe, Method, Recipe, Ties, describe_problems
 
 __all__ = [
@@ -53,17 +55,25 @@ class _Strict(BaseModel):
 
 
 class Study(_Strict):
-    """How activations are quantized where no engine can: see `LayerRecipe`."""
+    """How activations are quantized where no engine can: see `LayerRecipe`. With a preset, the weights too."""
 
     activation_group: Group
     activation_method: Method
     ties: Ties = "even"
+    preset: str | None = None
+    rule: ScaleRule = "floor"
 
     @staticmethod
     def of(part: LayerRecipe, ties: Ties = "even") -> "Study":
         """What a recipe says of a layer."""
         group = part.group if part.activation_group == "same" else part.activation_group
-        return Study(activation_group=group, activation_method=part.activation_method, ties=ties)
+        return Study(
+            activation_group=group,
+            activation_method=part.activation_method,
+            ties=ties,
+            preset=part.preset,
+            rule=part.rule,
+        )
 
 
 class LayerEntry(_Strict):
@@ -88,11 +98,19 @@ class LayerEntry(_Strict):
     @property
     def shapes(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Shape and type of each of the layer's arrays."""
-        return {
+        own = {
             "codes": ((self.n, self.k * self.bits // 8), "uint8"),
-            "scales": ((self.n, -(-self.k // self.group)), "float16"),
+            "scales": ((self.n, -(-self.k // self.group)), "float16" if self.preset is None else "uint8"),
             "bias": ((self.n,), "float32"),
         }
+        if self.preset is not None and self.preset.scale == "e4m3":
+            own["global_scale"] = ((1,), "float32")
+        return own
+
+    @property
+    def preset(self) -> Preset | None:
+        """Of MX or NVFP4, in place of the contract's scales."""
+        return None if self.study is None or self.study.preset is None else PRESETS[self.study.preset]
 
 
 class Source(_Strict):
@@ -128,12 +146,13 @@ class Manifest(_Strict):
 
 @dataclass(frozen=True, eq=False)
 class PackedLayer:
-    """One linear layer's arrays, as model.safetensors holds them."""
+    """One linear layer's arrays, as model.safetensors holds them. The bytes of E8M0 and E4M3 scales are uint8."""
 
     entry: LayerEntry
     codes: npt.NDArray[np.uint8]
-    scales: npt.NDArray[np.float16]
+    scales: Array
     bias: npt.NDArray[np.float32]
+    global_scale: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,10 @@ from torch import Tensor
 from .errors import FpqvarError, UsageError
 from .hadamard import hadamard_fold_weight, signs
 from .kvcache import CacheQuantizer
+from .mx import PRESETS, pack_rows, quantize_mx
 from .packed import LayerEntry, PackedLayer, PackedModel, Source, Study, new_manifest
 from .quantizer import quantize
-from .recipe import LAYER_KINDS, Recipe
+from .recipe import LAYER_KINDS, LayerRecipe, Recipe
 from .smoothing import Factors, recipe_factors
 from .var import LinearLayer, Var, VarConfig, Vqvae
 from .var.checkpoint import LoadedModel
@@ -106,6 +107,8 @@ def quantize_layer(
             weight = weight * factor
         if d is not None:
             weight = hadamard_fold_weight(weight, d)
+        if part.preset is not None:
+            return _preset_layer(weight, bias, part)
         if part.group == "tensor":
             group, q = k, quantize(weight, part.weights, granularity="tensor", ties=recipe.ties)
         else:
@@ -123,6 +126,25 @@ def quantize_layer(
         study=None if part.on_engine and recipe.ties == "even" else Study.of(part, recipe.ties),
     )
     return PackedLayer(entry, q.pack().numpy(), q.scales.numpy(), bias.numpy())
+
+
+def _preset_layer(weight: Tensor, bias: Tensor, part: LayerRecipe) -> PackedLayer:
+    """A layer in MX or NVFP4."""
+    n, k = weight.shape
+    preset = PRESETS[part.preset or ""]
+    q = quantize_mx(weight, preset.name, part.rule)
+    entry = LayerEntry(
+        n=n,
+        k=k,
+        weights=part.weights,
+        activations=part.activations,
+        group=preset.group,
+        ght=part.ght,
+        study=Study.of(part),
+    )
+    global_scale = None if q.global_scale is None else q.global_scale.numpy()
+    codes = pack_rows(q.codes, entry.bits).numpy()
+    return PackedLayer(entry, codes, q.scales.view(torch.uint8).numpy(), bias.numpy(), global_scale)
 
 
 def quantize_model(

@@ -26,6 +26,8 @@ What no engine computes can be studied all the same, by fake quantization in tor
     activation_group = "tensor"          # other groups than the weights', or one scale for a whole tensor
     activation_method = "asymmetric"     # integers with a zero point, or "log2": powers of two
     ties = "paper"                       # above the tables: round ties as FPQVAR's published kernel does
+    preset = "mxfp4"                     # MX or NVFP4 in place of weights, activations and group (`sw_quant.presets`)
+    rule = "rceil"                       # how MX finds a power of two; without this line "floor"
 
 The shipped ones (`fpqvar-fp4`, `fp4-rtn`, ...) lie in `sw_quant/recipes/`.
 """
@@ -51,6 +53,7 @@ from pydantic import (
 
 from ._generated import FORMATS, GHT_BLOCK, K_MULTIPLE
 from .errors import UsageError
+from .presets import PRESETS, ScaleRule
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -98,6 +101,8 @@ Group = Annotated[int | Literal["tensor"] | None, BeforeValidator(_whole_chunks)
 """Elements along K that share a scale; None: a row (per token, per output channel); "tensor": all."""
 Method = Literal["symmetric", "asymmetric", "log2"]
 Ties = Literal["even", "paper"]
+_INSTEAD = ("weights", "activations", "group", "activation_group", "activation_method")
+"""Keys of a layer that a preset takes the place of."""
 
 
 class LayerRecipe(BaseModel):
@@ -109,6 +114,8 @@ class LayerRecipe(BaseModel):
         activation_group: of the activations' scales; "same" as the weights'.
         activation_method: "symmetric" is the contract's quantizer; "asymmetric" and "log2" are for integer formats.
         ght: transform the input, FPQVAR section 3.2.
+        preset: of `sw_quant.presets`, for weights and activations; its group is not the recipe's, which is "row" then.
+        rule: how a preset's power of two is found.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -119,10 +126,35 @@ class LayerRecipe(BaseModel):
     activation_group: Group | Literal["same"] = "same"
     activation_method: Method = "symmetric"
     ght: bool = False
+    preset: str | None = None
+    rule: ScaleRule = "floor"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, data: Any) -> Any:
+        """A preset says what the elements are, and leaves nothing for other keys to say."""
+        if not isinstance(data, dict) or data.get("preset") is None:
+            if isinstance(data, dict) and data.get("rule", "floor") != "floor":
+                raise ValueError("rule: only a preset has one; remove it")
+            return data
+        name = data["preset"]
+        if name not in PRESETS:
+            raise ValueError(f"preset: unknown {name!r}; known: {', '.join(PRESETS)}")
+        if PRESETS[name].scale != "e8m0" and data.get("rule", "floor") != "floor":
+            raise ValueError(f"rule: {name} has scales that are no powers of two; remove it")
+        element = PRESETS[name].element
+        own = {"weights": element, "activations": element, "group": None}
+        own |= {"activation_group": "same", "activation_method": "symmetric"}
+        for key in _INSTEAD:
+            if key in data and data[key] not in (own[key], "row" if key == "group" else own[key]):
+                raise ValueError(f"{key}: preset {name!r} says what it is; remove it")
+        return data | own
 
     @property
     def on_engine(self) -> bool:
         """Whether the contract's arithmetic covers it; if not it is fake-quantized in torch."""
+        if self.preset is not None:
+            return False
         same = self.activation_group in ("same", self.group)
         return self.activation_method == "symmetric" and same and self.group != "tensor"
 
@@ -205,10 +237,12 @@ class Recipe(BaseModel):
             if not isinstance(table, dict):
                 raise ValueError(f"[{name}] is to be a table, not {table!r}")
         rest = {key: value for key, value in data.items() if key != "default"}
-        kinds = {kind: tables["default"] | tables[kind] for kind in LAYER_KINDS if kind in data or "default" in data}
+        kinds = {
+            kind: _on_top(tables["default"], tables[kind]) for kind in LAYER_KINDS if kind in data or "default" in data
+        }
         for name, table in layers.items():
             _check_keys(f'layers."{name}"', table, LayerRecipe.model_fields)
-        own = {name: kinds.get(name.rpartition(".")[2], {}) | table for name, table in layers.items()}
+        own = {name: _on_top(kinds.get(name.rpartition(".")[2], {}), table) for name, table in layers.items()}
         return rest | kinds | {"layers": own}
 
     @model_validator(mode="after")
@@ -216,6 +250,14 @@ class Recipe(BaseModel):
         if self.by_error is not None and (self.factors is not None or self.ties != "even"):
             key = "factors" if self.factors is not None else "ties"
             raise ValueError(f"[by_error] finds factors of its own and rounds by the contract; remove {key}")
+        return self
+
+    @model_validator(mode="after")
+    def _presets_round_to_even(self) -> "Recipe":
+        names = [name for name in (*LAYER_KINDS, *self.layers) if self.layer(name).preset is not None]
+        if names and (self.ties != "even" or self.by_error is not None):
+            key = "ties" if self.ties != "even" else "by_error"
+            raise ValueError(f"[{names[0]}] preset: MX and NVFP4 round to nearest, ties to even; remove {key}")
         return self
 
     @model_validator(mode="after")
@@ -243,6 +285,12 @@ class Recipe(BaseModel):
     def factors_file(self) -> Path | None:
         """The file that `factors` names; None for the model's own and for none."""
         return None if self.factors in (None, OWN_FACTORS) else Path(str(self.factors))
+
+
+def _on_top(table: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A table with a narrower one's keys on top: a preset goes where formats come, and formats where a preset does."""
+    out = _INSTEAD if own.get("preset") is not None else ("preset", "rule") if own.keys() & set(_INSTEAD) else ()
+    return {key: value for key, value in table.items() if key not in out} | own
 
 
 def _check_keys(table: str, found: Iterable[str], known: Iterable[str]) -> None:

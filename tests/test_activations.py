@@ -2,6 +2,7 @@
 """Fake quantization of activations that no engine has: every code, every kind of group, and whole models."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,11 @@ import torch
 from sw_quant.activations import quantize_by, study_activations
 from sw_quant.errors import FpqvarError
 from sw_quant.executor import GoldenLinears
-from sw_quant.packed import LayerEntry, Source, Study
+from sw_quant.hadamard import ght as hadamard_transform
+from sw_quant.hadamard import hadamard_fold_weight
+from sw_quant.mx import quantize_mx
+from sw_quant.packed import LayerEntry, Source, Study, load_packed, save_packed
+from sw_quant.presets import PRESETS, ScaleRule
 from sw_quant.quantize import layer_signs, quantize_model, rebuild
 from sw_quant.quantizer import quantize
 from sw_quant.recipe import Method, load_recipe, shipped_recipes
@@ -120,6 +125,28 @@ def test_a_model_draws_by_fake_quantization(name: str) -> None:
         x = x * signs[layer] if layer in signs else x  # as adaLN does in the whole model
         error = (var.linear(layer, x) - wanted).norm() / (wanted - bias).norm()
         assert error < {"int8": 0.05}.get(name[:4], 0.5), (layer, float(error))
+
+
+@pytest.mark.parametrize(("name", "rule"), [*((name, "floor") for name in PRESETS), ("mxfp4", "rceil")])
+@pytest.mark.parametrize("ght", [False, True])
+def test_a_preset_is_computed_as_its_quantizer_says(name: str, rule: ScaleRule, ght: bool, tmp_path: Path) -> None:
+    """Weights and activations by `quantize_mx`, which is compared with torchao's; through a file and back."""
+    text = f'description = ""\n[default]\npreset = "{name}"\n'
+    text += f'rule = "{rule}"\n' if rule != "floor" else ""
+    path = tmp_path / "mine.toml"
+    path.write_text(text + ("[fc1]\nght = true\n" if ght else ""))
+    model, recipe = tiny_model(), load_recipe(str(path))
+    save_packed(quantize_model(model, recipe, Source(name="tiny", sha256="0" * 64)), tmp_path / "packed")
+    linear = GoldenLinears(load_packed(tmp_path / "packed").layers)
+    weight, bias = model.var.linear_layers()["1.fc1"]
+    x = torch.randn(2, 9, weight.shape[1], generator=torch.Generator().manual_seed(0)).half()
+    x[0, 0, 0] = 100.0
+    inputs = x.float()
+    if ght:
+        d = layer_signs(model.config, recipe)["1.fc1"]
+        weight, inputs = hadamard_fold_weight(weight, d), hadamard_transform(x).float()
+    inputs, weight = (quantize_mx(part, name, rule).dequantize() for part in (inputs, weight))
+    assert torch.equal(linear("1.fc1", x), torch.addmm(bias, inputs.view(18, -1), weight.t()).view(2, 9, -1))
 
 
 def test_no_engine_takes_it() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sw_quant.errors import UsageError
+from sw_quant.presets import PRESETS
 from sw_quant.recipe import LAYER_KINDS, Recipe, load_recipe, shipped_recipes
 
 GOOD = """
@@ -61,7 +62,7 @@ def test_shipped(name: str, weights: str, group: int | None, fc2: str, ght: bool
 
 
 def test_every_shipped_recipe_is_in_the_list_above() -> None:
-    others = {"int8-tensor", "litevar-int4", "litevar-int6", "fp4-rtn-paper", "fpqvar-fp4-paper"}  # see the next test
+    others = {"int8-tensor", "litevar-int4", "litevar-int6", "fp4-rtn-paper", "fpqvar-fp4-paper", *PRESETS}  # see below
     assert len(shipped_recipes()) == 20 + len(others)
 
 
@@ -76,11 +77,79 @@ def test_what_no_engine_computes() -> None:
         "int8-tensor": every,
         "litevar-int4": every,
         "litevar-int6": every,
+        **dict.fromkeys(PRESETS, every),
     }
     litevar = load_recipe("litevar-int4")
     assert (litevar.fc1.weights, litevar.fc2.weights, litevar.fc2.activations) == ("int4", "int8", "int8")
     assert load_recipe("int4-log2").fc2.activation_method == "log2"
     assert load_recipe("int8-tensor").proj.group == "tensor"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_have_recipes_of_their_names(name: str) -> None:
+    recipe = load_recipe(name)
+    element = PRESETS[name].element
+    for kind in LAYER_KINDS:
+        part = recipe.layer(kind)
+        assert (part.preset, part.rule, part.weights, part.activations) == (name, "floor", element, element)
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_presets_and_formats_lie_on_top_of_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        """description = ""
+[default]
+weights = "e2m1"
+activations = "e2m1"
+group = 128
+[fc1]
+preset = "nvfp4"
+ght = true
+[fc2]
+preset = "mxfp6_e3m2"
+rule = "rceil"
+[layers."1.fc2"]
+weights = "int8"
+activations = "int8"
+group = "row"
+[layers."0.proj"]
+preset = "mxfp4"
+"""
+    )
+    recipe = load_recipe(str(path))
+    found = {name: recipe.layer(name) for name in ("proj", "fc1", "fc2", "1.fc2", "0.proj")}
+    assert [part.preset for part in found.values()] == [None, "nvfp4", "mxfp6_e3m2", None, "mxfp4"]
+    assert [part.rule for part in found.values()] == ["floor", "floor", "rceil", "floor", "floor"]
+    assert [part.weights for part in found.values()] == ["e2m1", "e2m1", "e3m2", "int8", "e2m1"]
+    assert found["fc1"].ght
+    assert recipe.off_engine() == ["fc1", "fc2", "0.proj"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('preset = "mxfp5"', "preset: unknown 'mxfp5'; known: mxfp4, mxfp6_e2m3, mxfp6_e3m2, nvfp4"),
+        ('preset = "mxfp4"\nrule = "best"', "rule: .*'floor', 'ceil', 'rceil' or 'even'"),
+        ('preset = "nvfp4"\nrule = "ceil"', "rule: nvfp4 has scales that are no powers of two; remove it"),
+        ('preset = "mxfp4"\ngroup = 128', "group: preset 'mxfp4' says what it is; remove it"),
+        ('preset = "mxfp4"\nactivations = "e2m3"', "activations: preset 'mxfp4' says what it is; remove it"),
+        ('preset = "mxfp4"\nactivation_method = "log2"', "activation_method: preset 'mxfp4' says what it is"),
+        ('weights = "e2m1"\nactivations = "e2m1"\ngroup = 32\nrule = "ceil"', "rule: only a preset has one; remove it"),
+    ],
+)
+def test_wrong_presets_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'description = ""\n[default]\n{text}\n')
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(path))
+
+
+def test_presets_round_by_their_own_rule(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('description = ""\nties = "paper"\n[default]\npreset = "mxfp4"\n')
+    with pytest.raises(UsageError, match="preset: MX and NVFP4 round to nearest, ties to even; remove ties"):
+        load_recipe(str(path))
 
 
 def test_the_papers_ties_change_nothing_else() -> None:
