@@ -11,24 +11,26 @@ module fpq_to_fp16
   output logic        overflow_o  // y_o is saturated
 );
 
-  // The exponent at which 2^23 has FP16's exponent field 0, and its bits that FP16 does not keep.
-  localparam int FieldBias = ExponentBias - 23 - 15;
+  // The exponent at which 2^23 has FP16's exponent field 1, and its bits that FP16 does not keep.
+  localparam int FieldOne = ExponentBias - 23 - 14;
   localparam int Dropped = 13;
 
-  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent.
+  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent. The exponent field less 1; negative: a subnormal.
   logic [SignificandBits-1:0] magnitude;
   logic [SignificandBits-2:0] magnitude_q;
-  logic [ExponentBits:0] exponent_q;
-  logic negative_q, power;
+  logic [ExponentBits:0] field_1, field_1_q;
+  logic negative_q, power, unused_carry;
 
   // Only -2^24 has the magnitude 2^24. It is looked for apart: the exponent need not wait for the negation's carries.
   assign power     = x_i.significand[SignificandBits-1] & (x_i.significand[SignificandBits-2:0] == '0);
   assign magnitude = x_i.significand[SignificandBits-1] ? -x_i.significand : x_i.significand;
+  // One adder: `power` is the carry out of the place below.
+  assign {field_1, unused_carry} = {1'b0, x_i.exponent, 1'b1} + {-(ExponentBits + 1)'(FieldOne), power};
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
       magnitude_q <= {magnitude[SignificandBits-2] | power, magnitude[SignificandBits-3:0]};
-      exponent_q  <= {1'b0, x_i.exponent} + (ExponentBits + 1)'(power);
+      field_1_q   <= field_1;
       negative_q  <= x_i.significand[SignificandBits-1];
     end
   end
@@ -36,23 +38,32 @@ module fpq_to_fp16
   // Cycle 2: the exponent field, and how much further a subnormal is shifted.
   logic [SignificandBits-2:Dropped-1] magnitude_2_q;
   logic low_q;  // one of the bits below
-  logic negative_2_q, large_q;
+  logic negative_2_q, large_q, subnormal, far;
   logic [4:0] field_q;
   logic [3:0] shift_q;  // 12: everything is below the rounding bit
+
+  assign subnormal = field_1_q[ExponentBits];
+  assign far       = field_1_q[ExponentBits-1:4] != '1;  // of a subnormal: 17 places or more
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
       magnitude_2_q <= magnitude_q[SignificandBits-2:Dropped-1];
       low_q         <= magnitude_q[Dropped-2:0] != '0;
       negative_2_q  <= negative_q;
-      large_q       <= exponent_q > (ExponentBits + 1)'(FieldBias + 30);
-      field_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ?
-                       5'(exponent_q - (ExponentBits + 1)'(FieldBias)) : '0;
-      shift_q       <= exponent_q > (ExponentBits + 1)'(FieldBias) ? 4'd0 :
-                       exponent_q < (ExponentBits + 1)'(FieldBias - 11) ? 4'd12 :
-                       4'((ExponentBits + 1)'(FieldBias + 1) - exponent_q);
+      large_q       <= ~subnormal & ((field_1_q[ExponentBits-1:5] != '0) | (&field_1_q[4:1]));
+      field_q       <= subnormal ? 5'd0 : plus_1(field_1_q[4:0]);
+      shift_q       <= ~subnormal ? 4'd0 : (far | (field_1_q[3:2] == 2'd0)) ? 4'd12 : minus(field_1_q[3:0]);
     end
   end
+
+  // Tables of a LUT a bit, where an operator would become a carry chain.
+  function automatic logic [4:0] plus_1(logic [4:0] x);
+    for (int i = 0; i < 5; i++) plus_1[i] = x[i] ^ (&(x | ~5'((1 << i) - 1)));
+  endfunction
+
+  function automatic logic [3:0] minus(logic [3:0] x);
+    for (int i = 0; i < 4; i++) minus[i] = x[i] ^ (|(x & 4'((1 << i) - 1)));
+  endfunction
 
   // Cycle 3: shift by fours. Cycle 4: by ones. One bit of rounding and a sticky bit are kept below the eleven.
   logic [12:0] coarse, coarse_q, fine, fine_q;
