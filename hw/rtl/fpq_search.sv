@@ -51,11 +51,26 @@ module fpq_search #(
     none_q[0]  <= 1'b0;
   end
 
+  // Whether a key's size is greater than a bound: two bits of both, and the sign, are a LUT's inputs and a place of a carry
+  // chain. A negative integer's one's complement is one less than its size: the chain's first carry makes up for it.
+  function automatic logic exceeds(logic [22:0] key, logic ght, logic [21:0] bound);
+    automatic logic [10:0] greater, not_less, unused_sum;
+    automatic logic [1:0] size;
+    automatic logic carry, unused_first;
+    for (int i = 0; i < 11; i++) begin
+      size = key[2*i +: 2] ^ {2{key[22]}};
+      greater[i]  = size > bound[2*i +: 2];
+      not_less[i] = size >= bound[2*i +: 2];
+    end
+    {carry, unused_sum, unused_first} = {1'b0, greater, 1'b1} + {1'b0, not_less, key[22] & ght};
+    return carry;
+  endfunction
+
   for (genvar s = 0; s < IndexBits; s++) begin : gen_step
     localparam int Depth = Tables << s;
     logic [21:0] bounds [Depth];
     logic [TableWidth+s-1:0] read_addr, write_addr;
-    logic [21:0] bound, size;
+    logic [21:0] bound;
     logic above;
 
     if (s == 0) begin : gen_first
@@ -72,10 +87,8 @@ module fpq_search #(
       always_ff @(posedge clk_i) if (write_steps_i[s]) bounds[write_addr] <= odd_bound_i;
     end
 
-    // A negative integer's one's complement is one less than its size; the last bit makes up for it.
     assign bound = bounds[read_addr];
-    assign size  = key_q[s][21:0] ^ {22{key_q[s][22]}};
-    assign above = {size, key_q[s][22] & ght_q[s]} > {bound, 1'b0};
+    assign above = exceeds(key_q[s], ght_q[s], bound);
 
     always_ff @(posedge clk_i) begin
       key_q[s+1]   <= key_q[s];
@@ -88,7 +101,7 @@ module fpq_search #(
 
     if (Offset != 0 && s == 0) begin : gen_offset
       logic over;
-      assign over = {size, key_q[0][22] & ght_q[0]} > {first_bound_i, 1'b0};
+      assign over = exceeds(key_q[0], ght_q[0], first_bound_i);
       always_ff @(posedge clk_i) none_q[1] <= dual_q[0] & key_q[0][22] & ~over;
     end else begin : gen_pass
       always_ff @(posedge clk_i) none_q[s+1] <= none_q[s];
