@@ -22,6 +22,7 @@ def _scale(positive: str, negative: str) -> Bench:
         "fpq_scale",
         "test_scale",
         {"Reciprocal": bits[0], "NegativeReciprocal": bits[1]},
+        "verilator",
         environment={"RECIPROCAL": str(bits[0]), "NEGATIVE_RECIPROCAL": str(bits[1])},
     )
 
@@ -79,7 +80,7 @@ BENCHES = [
     _scale("e2m1", "dual4"),
     _scale("e2m3", "dual6"),
     _scale("int4", "int8"),
-    Bench("threshold", "fpq_threshold", "test_threshold"),
+    Bench("threshold", "fpq_threshold", "test_threshold", {}, "verilator"),
     _search("fp4", 3, 8),
     _search("fp6", 5, 4, offset=1),
     _search("int8", 7, 2, twos=1),

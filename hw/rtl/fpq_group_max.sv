@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Magnitudes of 32 elements, each an integer with an exponent, to the largest of each group, normalised. With two channels,
-// positive and negative come in turn. Five cycles.
+// positive and negative come in turn. Six cycles.
 
 module fpq_group_max #(
   parameter int Channels = 1
@@ -15,15 +15,13 @@ module fpq_group_max #(
   output logic [27:0] value_o       // real_t: exponent, mantissa
 );
 
-  // 1. Shift left by whole bytes, 2. by pairs, 3. by one; the exponent, offset by 16, follows.
-  logic [21:0] bytes_q, pairs_q, mantissa_q;
-  logic [5:0] bytes_exponent_q, pairs_exponent_q, exponent_q;
-  logic [3:0] valid_q, last_q;
-  logic top_byte, mid_byte;
+  // 1. Which byte is the first that is not zero. 2. Shift left by whole bytes, 3. by pairs, 4. by one; the exponent, offset by
+  // 16, follows.
+  logic [21:0] magnitude_q, bytes_q, pairs_q, mantissa_q;
+  logic [5:0] magnitude_exponent_q, bytes_exponent_q, pairs_exponent_q, exponent_q;
+  logic [4:0] valid_q, last_q;
+  logic top_q, mid_q;
   logic [1:0] zero_pairs;
-
-  assign top_byte = |magnitude_i[21:14];
-  assign mid_byte = |magnitude_i[13:6];
 
   always_comb begin
     zero_pairs = 2'd3;
@@ -33,26 +31,22 @@ module fpq_group_max #(
   end
 
   always_ff @(posedge clk_i) begin
-    if (top_byte) begin
-      bytes_q          <= magnitude_i;
-      bytes_exponent_q <= exponent_i + 6'd16;
-    end else if (mid_byte) begin
-      bytes_q          <= {magnitude_i[13:0], 8'd0};
-      bytes_exponent_q <= exponent_i + 6'd8;
-    end else begin
-      bytes_q          <= {magnitude_i[5:0], 16'd0};
-      bytes_exponent_q <= exponent_i;
-    end
+    magnitude_q          <= magnitude_i;
+    magnitude_exponent_q <= exponent_i;
+    top_q                <= |magnitude_i[21:14];
+    mid_q                <= |magnitude_i[13:6];
+    bytes_q          <= top_q ? magnitude_q : mid_q ? {magnitude_q[13:0], 8'd0} : {magnitude_q[5:0], 16'd0};
+    bytes_exponent_q <= magnitude_exponent_q + {1'b0, top_q, mid_q & ~top_q, 3'd0};
     pairs_q          <= bytes_q << {zero_pairs, 1'b0};
     pairs_exponent_q <= bytes_exponent_q - {3'd0, zero_pairs, 1'b0};
     mantissa_q       <= pairs_q[21] ? pairs_q : {pairs_q[20:0], 1'b0};
     exponent_q       <= pairs_exponent_q + {6{~pairs_q[21]}};
-    last_q           <= {last_q[2:0], last_i};
+    last_q           <= {last_q[3:0], last_i};
     if (!rst_ni) valid_q <= '0;
-    else valid_q <= {valid_q[2:0], valid_i};
+    else valid_q <= {valid_q[3:0], valid_i};
   end
 
-  // 4. A zero is all zeros, so that values compare as integers.
+  // 5. A zero is all zeros, so that values compare as integers.
   logic [27:0] value_q, running;
   logic [Channels*28-1:0] running_q;
   logic [Channels-1:0] first_q;  // the next value of the channel begins a group
@@ -60,10 +54,10 @@ module fpq_group_max #(
 
   always_ff @(posedge clk_i) value_q <= mantissa_q[21] ? {exponent_q, mantissa_q} : 28'd0;
 
-  // 5. The largest so far; the channels' registers go round.
+  // 6. The largest so far; the channels' registers go round.
   assign first   = first_q[Channels-1];
   assign running = running_q[(Channels-1)*28 +: 28];
-  assign last    = last_q[3];
+  assign last    = last_q[4];
 
   logic [27:0] largest;
   assign largest = (first | (value_q > running)) ? value_q : running;
@@ -74,10 +68,10 @@ module fpq_group_max #(
       first_q <= '1;
       valid_o <= 1'b0;
     end else begin
-      if (valid_q[3]) first_q <= Channels'({first_q, last});
-      valid_o <= valid_q[3] & last;
+      if (valid_q[4]) first_q <= Channels'({first_q, last});
+      valid_o <= valid_q[4] & last;
     end
-    if (valid_q[3]) running_q <= (Channels * 28)'({running_q, largest});
+    if (valid_q[4]) running_q <= (Channels * 28)'({running_q, largest});
   end
 
 endmodule

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A group's scale: fp16(absmax * fp32(1/fmax)), rounded to single, then to half, both to nearest
-// even (contract 1.2). One a cycle; eleven cycles.
+// even (contract 1.2). One a cycle; twelve cycles.
 
 module fpq_scale #(
   parameter logic [31:0] Reciprocal = 32'h3e2aaaab,         // fp32(1/fmax)
@@ -15,47 +15,55 @@ module fpq_scale #(
   output logic [15:0] scale_o
 );
 
-  // 1 to 3. The product: 22 by 24 bits, in three registers, as a DSP has them.
-  logic [10:0] valid_q;
-  logic [23:0] constant_q;
-  logic [21:0] mantissa_q;
-  logic [45:0] product1_q, product_q;
-  logic [7:0] exponent0_q, exponent1_q, exponent_q;
+  // 1 to 4. The product: 22 by 24 bits, in two DSP slices. Its 17 low bits only matter as zero or not.
+  logic [11:0] valid_q;
+  logic [23:0] constant;
+  logic signed [47:0] cascade, low, high;
+  logic [45:17] product;
+  logic low_zero, low_zero_q;
+  logic [7:0] exponent0_q, exponent;
   logic [7:0] bias;
 
   // Half's exponent field for a product below 2^45: exponent - 16 + (constant's field) - 127, kept offset by 64.
   assign bias = (negative_i ? NegativeReciprocal[30:23] : Reciprocal[30:23]) - 8'(127 + 16 - 64);
 
-  always_ff @(posedge clk_i) begin
-    mantissa_q  <= absmax_i[21:0];
-    constant_q  <= {1'b1, negative_i ? NegativeReciprocal[22:0] : Reciprocal[22:0]};
-    exponent0_q <= {2'd0, absmax_i[27:22]} + bias;
-    product1_q  <= mantissa_q * constant_q;
-    exponent1_q <= exponent0_q;
-    product_q   <= product1_q;
-    exponent_q  <= exponent1_q;
-  end
+  assign constant = {1'b1, negative_i ? NegativeReciprocal[22:0] : Reciprocal[22:0]};
 
-  // 4. Cut to 24 bits. 5. Round to single; 2^24 may come out, which the next rounding takes as it is.
+  fpq_dsp #(.LowBits(17)) u_low (
+    .clk_i, .enable_i(1'b1), .a_i(25'(absmax_i[21:0])), .b_i(18'(constant[16:0])), .c_i('0), .cascade_i('0),
+    .cascade_o(cascade), .p_o(low), .low_zero_o(low_zero)
+  );
+  fpq_dsp #(.InputStages(2), .Cascade(1'b1)) u_high (
+    .clk_i, .enable_i(1'b1), .a_i(25'(absmax_i[21:0])), .b_i(18'(constant[23:17])), .c_i('0), .cascade_i(cascade),
+    .cascade_o(), .p_o(high), .low_zero_o()
+  );
+  assign product = high[28:0];
+
+  always_ff @(posedge clk_i) begin
+    low_zero_q  <= low_zero;
+    exponent0_q <= {2'd0, absmax_i[27:22]} + bias;
+  end
+  fpq_delay #(.Width(8), .Cycles(3)) u_exponent (.clk_i, .data_i(exponent0_q), .data_o(exponent));
+
+  // 5. Cut to 24 bits. 6. Round to single; 2^24 may come out, which the next rounding takes as it is.
   logic [23:0] cut_q;
-  logic up_q, guard, sticky;
+  logic guard_q, sticky_q;
   logic [24:0] single_q;
   logic [7:0] cut_exponent_q, single_exponent_q;
-  logic carry;
+  logic carry, unused_single;
 
-  assign carry  = product_q[45];
-  assign guard  = carry ? product_q[21] : product_q[20];
-  assign sticky = (|product_q[19:0]) | (carry & product_q[20]);
+  assign carry = product[45];
 
   always_ff @(posedge clk_i) begin
-    cut_q             <= carry ? product_q[45:22] : product_q[44:21];
-    up_q              <= guard & (sticky | (carry ? product_q[22] : product_q[21]));
-    cut_exponent_q    <= exponent_q + 8'(carry);
-    single_q          <= {1'b0, cut_q} + 25'(up_q);
+    cut_q             <= carry ? product[45:22] : product[44:21];
+    guard_q           <= carry ? product[21] : product[20];
+    sticky_q          <= ~low_zero_q | (|product[19:17]) | (carry & product[20]);
+    cut_exponent_q    <= exponent + 8'(carry);
+    {single_q, unused_single} <= {1'b0, cut_q, 1'b1} + 26'(guard_q & (sticky_q | cut_q[0]));
     single_exponent_q <= cut_exponent_q;
   end
 
-  // 6. A field below 1 makes a subnormal: shift right by 1 - field, at most 15. Fields are kept + 64.
+  // 7. A field below 1 makes a subnormal: shift right by 1 - field, at most 15. Fields are kept + 64.
   logic [7:0] deficit;
   logic [4:0] field_q;  // less 1
   logic [3:0] shift_q;
@@ -72,7 +80,7 @@ module fpq_scale #(
     big_q    <= single_exponent_q > 8'd94;
   end
 
-  // 7. Shift by nibbles, 8. by the rest; lost bits are remembered in one.
+  // 8. Shift by nibbles, 9. by the rest; lost bits are remembered in one.
   logic [24:0] whole7_q, whole8_q;
   logic lost7, lost7_q, lost8, lost8_q;
   logic [1:0] fine_q;
@@ -100,9 +108,9 @@ module fpq_scale #(
     lost8_q  <= lost7_q | lost8;
   end
 
-  // 9. Whether to round up. 10. Field and significand are added: the hidden bit counts for the field.
+  // 10. What is below the rounding bit. 11. Field and significand are added: the hidden bit counts for the field.
   logic [11:0] sig_q;
-  logic half_up_q, big10;
+  logic half_guard_q, half_sticky_q, big10, unused_half;
   logic [4:0] field9;
   logic [15:0] half_q;
 
@@ -111,19 +119,24 @@ module fpq_scale #(
 
   always_ff @(posedge clk_i) begin
     sig_q     <= whole8_q[24:13];
-    half_up_q <= whole8_q[12] & (whole8_q[13] | (|whole8_q[11:0]) | lost8_q);
-    half_q    <= {1'b0, field9, 10'd0} + {4'd0, sig_q} + 16'(half_up_q);
+    half_guard_q  <= whole8_q[12];
+    half_sticky_q <= (|whole8_q[11:0]) | lost8_q;
+    {half_q, unused_half} <= {1'b0, field9, 10'd0, half_guard_q} +
+                             {4'd0, sig_q, half_guard_q & (half_sticky_q | sig_q[0])};
   end
 
-  // 11. Saturate.
+  // 12. Saturate.
   always_ff @(posedge clk_i) begin
     scale_o <= (big10 | (half_q >= 16'h7c00)) ? 16'h7bff : half_q;
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) valid_q <= '0;
-    else valid_q <= {valid_q[9:0], valid_i};
+    else valid_q <= {valid_q[10:0], valid_i};
   end
-  assign valid_o = valid_q[10];
+  assign valid_o = valid_q[11];
+
+  logic unused_low;
+  assign unused_low = ^{low, high[47:29]};
 
 endmodule

@@ -18,65 +18,56 @@ module fpq_threshold (
   output logic [21:0] bound_o
 );
 
-  // 1. Registers, 2. the product, 3. less one: a DSP.
-  logic [7:0] multiple_q;
-  logic [10:0] sig_q;
-  logic up1_q, up2_q;
-  logic [18:0] product_q, below_q;
+  // 1. Registers, 2. the product, 3. less one: a DSP slice.
+  logic up1_q;
+  logic signed [47:0] difference;
+  logic [18:0] below;
   logic [6:0] side3;  // {ght, place}
 
-  always_ff @(posedge clk_i) begin
-    multiple_q <= multiple_i;
-    sig_q      <= sig_i;
-    up1_q      <= up_i;
-    product_q  <= multiple_q * sig_q;
-    up2_q      <= up1_q;
-    below_q    <= product_q - 19'(up2_q);
-  end
+  always_ff @(posedge clk_i) up1_q <= up_i;
+  fpq_dsp u_product (
+    .clk_i, .enable_i(1'b1), .a_i(25'(multiple_i)), .b_i(18'(sig_i)), .c_i({48{up1_q}}), .cascade_i('0),
+    .cascade_o(), .p_o(difference), .low_zero_o()
+  );
+  assign below = difference[18:0];
   fpq_delay #(.Width(7), .Cycles(3)) u_side (.clk_i, .data_i({ght_i, place_i}), .data_o(side3));
 
-  // 4. Leading zeros, by fours. 5. All of them; at most `place` for a pattern, which then is subnormal.
-  logic [2:0] fours, fours_q;
-  logic [2:0] nibble, nibble_q;  // without its lowest bit
-  logic [4:0] zeros, zeros_q;
+  // 4. Leading zeros of each four bits. 5. All of them; at most `place` for a pattern, which then is subnormal.
+  logic [4:0][3:0] nibble;  // the last has three bits
+  logic [4:0][1:0] inner_q;
+  logic [3:0] any_q;
+  logic [4:0] zeros_q;
   logic [6:0] side4_q, side5_q;
 
-  always_comb begin
-    fours = 3'd4;
-    nibble = below_q[2:0];
-    if (|below_q[18:15]) {fours, nibble} = {3'd0, below_q[18:16]};
-    else if (|below_q[14:11]) {fours, nibble} = {3'd1, below_q[14:12]};
-    else if (|below_q[10:7]) {fours, nibble} = {3'd2, below_q[10:8]};
-    else if (|below_q[6:3]) {fours, nibble} = {3'd3, below_q[6:4]};
-
-    zeros = {fours_q, 2'd3};
-    if (nibble_q[2]) zeros = {fours_q, 2'd0};
-    else if (nibble_q[1]) zeros = {fours_q, 2'd1};
-    else if (nibble_q[0]) zeros = {fours_q, 2'd2};
-  end
+  assign nibble = {below, 1'b0};
 
   always_ff @(posedge clk_i) begin
-    fours_q  <= fours;
-    nibble_q <= nibble;
-    side4_q  <= side3;
-    zeros_q  <= zeros;
-    side5_q  <= side4_q;
+    for (int i = 0; i < 5; i++) begin
+      inner_q[i] <= {~nibble[i][3] & ~nibble[i][2], ~nibble[i][3] & (nibble[i][2] | ~nibble[i][1])};
+    end
+    for (int i = 0; i < 4; i++) any_q[i] <= |nibble[i+1];
+    side4_q <= side3;
+    side5_q <= side4_q;
+    zeros_q <= {3'd4, inner_q[0]};
+    for (int i = 1; i < 5; i++) begin
+      if (any_q[i-1]) zeros_q <= {3'(4 - i), inner_q[i]};
+    end
   end
 
   // 6. How far left a pattern goes; whether an integer has more than 22 bits. 7. The shift to the right;
   // the pattern's field, less 1.
-  logic [6:0] side6_q;
+  logic [6:0] side6_q, sum_q;
   logic [5:0] left_q, shift_q, field7_q, field8_q, field9_q;
-  logic over6_q, over7_q, over8_q, over9_q, ght7_q, ght8_q, ght9_q;
+  logic over7_q, over8_q, over9_q, ght7_q, ght8_q, ght9_q;
 
   always_ff @(posedge clk_i) begin
     side6_q  <= side5_q;
     left_q   <= {1'b0, zeros_q} < side5_q[5:0] ? {1'b0, zeros_q} : side5_q[5:0];
-    over6_q  <= {2'd0, zeros_q} + {1'b0, side5_q[5:0]} < 7'd19;
+    sum_q    <= {2'd0, zeros_q} + {1'b0, side5_q[5:0]};
     ght7_q   <= side6_q[6];
     shift_q  <= side6_q[6] ? side6_q[5:0] : 6'd30 - left_q;
     field7_q <= side6_q[5:0] - left_q;
-    over7_q  <= over6_q;
+    over7_q  <= ~(|sum_q[6:5]) & ~(sum_q[4] & (sum_q[3] | sum_q[2] | (&sum_q[1:0])));  // below 19
   end
 
   // 8. Shift by sixteens and fours, 9. by the rest.
@@ -87,8 +78,8 @@ module fpq_threshold (
   logic [1:0] fine_q;
   logic [21:0] fine_bits_q;
 
-  fpq_delay #(.Width(19), .Cycles(4)) u_below (.clk_i, .data_i(below_q), .data_o(below7));
-  fpq_delay #(.Width(1), .Cycles(5)) u_up (.clk_i, .data_i(up2_q), .data_o(up7));
+  fpq_delay #(.Width(19), .Cycles(4)) u_below (.clk_i, .data_i(below), .data_o(below7));
+  fpq_delay #(.Width(1), .Cycles(6)) u_up (.clk_i, .data_i(up1_q), .data_o(up7));
   assign wide = {below7, {22{up7}}} >> {shift_q[5:2], 2'd0};
 
   always_ff @(posedge clk_i) begin
@@ -106,6 +97,6 @@ module fpq_threshold (
   end
 
   logic unused_wide;
-  assign unused_wide = ^wide[40:25];
+  assign unused_wide = ^{wide[40:25], difference[47:19]};
 
 endmodule

@@ -14,7 +14,7 @@ from sim.bench import expect, generator, pipeline, start
 RECIPROCALS = np.array([int(os.environ["RECIPROCAL"]), int(os.environ["NEGATIVE_RECIPROCAL"])], np.uint32).view(
     np.float32
 )
-LATENCY = 11
+LATENCY = 12
 
 
 def encode(value: int, exponent: int) -> int:
