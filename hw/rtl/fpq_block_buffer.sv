@@ -71,28 +71,38 @@ module fpq_block_buffer #(
 
   // What may be sent: an entry for each block of a transformed row, and for each word of another.
   logic [1:0] part_q;
-  logic block_end, seen, block_seen, exponent_ready, head_valid, send, head_last;
-  logic [4:0] block_exponent, exponent;
+  logic block_end, seen, block_ght, last_ght_q, exponent_ready;
+  logic next_valid, next_take, next_ght, next_change, entry_valid, ght, change, start, send;
+  logic [4:0] block_exponent, next_exponent, exponent;
 
   assign block_end = in_marks_q.part_last & (part_q == 2'd3);
 
   fpq_exponent_max #(.Words(Words)) u_exponent (
-    .clk_i, .rst_ni, .valid_i(in_valid_q), .first_i(in_marks_q.block_first),
-    .last_i(~in_marks_q.ght | block_end), .fields_i(fields),
-    .valid_o(seen), .last_o(block_seen), .exponent_o(block_exponent)
+    .clk_i, .rst_ni, .valid_i(in_valid_q), .last_i(~in_marks_q.ght | block_end), .fields_i(fields),
+    .valid_o(seen), .exponent_o(block_exponent)
   );
 
-  fpq_fifo #(.Width(5), .Depth(Depth)) u_exponents (
-    .clk_i, .rst_ni, .valid_i(seen & block_seen), .ready_o(exponent_ready), .data_i(block_exponent),
-    .valid_o(head_valid), .ready_i(send & (~head.ght | head_last)), .data_o(exponent)
+  fpq_delay #(.Width(1), .Cycles($clog2(Words) + 1)) u_ght (
+    .clk_i, .data_i(in_marks_q.ght), .data_o(block_ght)
+  );
+
+  fpq_fifo #(.Width(7), .Depth(Depth)) u_exponents (
+    .clk_i, .rst_ni, .valid_i(seen), .ready_o(exponent_ready),
+    .data_i({block_ght, block_ght ^ last_ght_q, block_exponent}),
+    .valid_o(next_valid), .ready_i(next_take), .data_o({next_ght, next_change, next_exponent})
+  );
+
+  fpq_head #(.Width(7)) u_head (
+    .clk_i, .rst_ni, .valid_i(next_valid), .ready_o(next_take), .data_i({next_ght, next_change, next_exponent}),
+    .valid_o(entry_valid), .ready_i(start), .data_o({ght, change, exponent})
   );
 
   // A block once begun is sent to its end.
-  logic inside_q, last_ght_q;
+  logic inside_q, block_last_q;  // the word at hand is of a block that has begun; its last
   logic [PtrWidth-1:0] left_q;
 
-  assign head_last = inside_q & (left_q == PtrWidth'(1));
-  assign send = head_valid & (inside_q | (room_i & (drained_i | (head.ght == last_ght_q))));
+  assign start = entry_valid & room_i & ~inside_q & (drained_i | ~change);
+  assign send  = start | inside_q;
 
   always_ff @(posedge clk_i) begin
     if (in_valid_q) ring[write_q] <= {write_marks, data_q};
@@ -103,28 +113,29 @@ module fpq_block_buffer #(
       read_q     <= '0;
       part_q     <= '0;
       inside_q   <= 1'b0;
+      block_last_q <= 1'b0;
       last_ght_q <= 1'b0;
       valid_o    <= 1'b0;
     end else begin
-      fill_q  <= fill_q + (PtrWidth + 1)'(take) - (PtrWidth + 1)'(send);
+      if (take ^ send) fill_q <= fill_q + (take ? (PtrWidth + 1)'(1) : '1);  // one adder; by 1 or -1
       ready_o <= fill_q < (PtrWidth + 1)'(Depth - 2);
       if (in_valid_q) write_q <= write_q + 1'b1;
       if (in_valid_q & in_marks_q.part_last) part_q <= in_marks_q.row_last ? 2'd0 : part_q + 2'd1;
-      if (send) begin
-        read_q     <= read_q + 1'b1;
-        inside_q   <= head.ght & ~head_last;
-        last_ght_q <= head.ght;
-      end
-      valid_o <= send;
+      if (seen) last_ght_q <= block_ght;
+      if (send) read_q <= read_q + 1'b1;
+      inside_q     <= start ? ght : inside_q & ~block_last_q;
+      block_last_q <= inside_q & (left_q == PtrWidth'(2));  // never of a block's first word: there are four at least
+      valid_o      <= send;
     end
-    if (send) left_q <= inside_q ? left_q - 1'b1 : PtrWidth'(BlockWords - 1);
+    left_q <= start ? PtrWidth'(BlockWords - 1) : left_q - 1'b1;
+    if (start) exponent_o <= exponent;
     data_o     <= head_data;
     marks_o    <= head;
-    exponent_o <= exponent;
   end
 
-  `FPQ_ASSERT(WholeBlocks, !(inside_q && !head_valid))
-  `FPQ_ASSERT(ExponentRoom, !(seen && block_seen && !exponent_ready))
+  `FPQ_ASSERT(WholeBlocks, !(start && fill_q == '0))
+  `FPQ_ASSERT(HeadsAgree, !send || head.ght == (start ? ght : 1'b1))
+  `FPQ_ASSERT(ExponentRoom, !(seen && !exponent_ready))
   `FPQ_ASSERT_STABLE(InputStable, valid_i, ready_o, {data_i, marks_i})
 
 endmodule

@@ -15,21 +15,14 @@ module fpq_credit #(
 );
 
   logic [Width-1:0] count_q;
-  logic one_q;                // the count is one
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       count_q <= Width'(Initial);
-      one_q   <= Initial == 1;
       any_o   <= Initial != 0;
-    end else if (give_i & ~take_i) begin
-      count_q <= count_q + 1'b1;
-      one_q   <= ~any_o;
-      any_o   <= 1'b1;
-    end else if (take_i & ~give_i) begin
-      count_q <= count_q - 1'b1;
-      one_q   <= count_q == Width'(2);
-      any_o   <= ~one_q;
+    end else begin
+      if (give_i ^ take_i) count_q <= count_q + (give_i ? Width'(1) : '1);  // one adder; by 1 or -1
+      any_o <= give_i | (count_q[Width-1:1] != '0) | (count_q[0] & ~take_i);
     end
   end
 

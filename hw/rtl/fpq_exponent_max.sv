@@ -8,22 +8,19 @@ module fpq_exponent_max #(
   input  logic               clk_i,
   input  logic               rst_ni,
   input  logic               valid_i,
-  input  logic               first_i,  // of a block
   input  logic               last_i,
   input  logic [Words*5-1:0] fields_i,
-  output logic               valid_o,  // each word, in order
-  output logic               last_o,
-  output logic [4:0]         exponent_o  // with last_o
+  output logic               valid_o,    // a block's last word
+  output logic [4:0]         exponent_o
 );
 
   localparam int Levels = $clog2(Words);
 
   // Level l has Words >> l candidates in the low entries.
   logic [Words*5-1:0] field [Levels+1];
-  logic [Levels:0] valid, first, last;
+  logic [Levels:0] valid, last;
 
   assign valid[0] = valid_i;
-  assign first[0] = first_i;
   assign last[0]  = last_i;
   assign field[0] = fields_i;
 
@@ -31,7 +28,6 @@ module fpq_exponent_max #(
     localparam int Pairs = Words >> (l + 1);
     always_ff @(posedge clk_i) begin
       valid[l+1] <= rst_ni & valid[l];
-      first[l+1] <= first[l];
       last[l+1]  <= last[l];
     end
     for (genvar i = 0; i < Pairs; i++) begin : gen_pair
@@ -45,14 +41,18 @@ module fpq_exponent_max #(
     end
   end
 
-  logic [4:0] word_max, base;
+  logic [4:0] word_max, largest, largest_q;  // of the block so far
+  logic [4:0] unused_sum;
+  logic greater;
   assign word_max = field[Levels][4:0];
-  assign base = first[Levels] ? 5'd1 : exponent_o;
+  assign largest  = greater ? word_max : largest_q;
+  assign {greater, unused_sum} = {1'b0, word_max} + {1'b0, ~largest_q};  // a carry chain: one LUT before it
 
   always_ff @(posedge clk_i) begin
-    valid_o <= rst_ni & valid[Levels];
-    last_o  <= last[Levels];
-    if (valid[Levels]) exponent_o <= word_max > base ? word_max : base;
+    valid_o    <= rst_ni & valid[Levels] & last[Levels];
+    exponent_o <= largest;
+    if (!rst_ni) largest_q <= 5'd1;
+    else if (valid[Levels]) largest_q <= last[Levels] ? 5'd1 : largest;
   end
 
 endmodule

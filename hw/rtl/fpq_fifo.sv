@@ -46,11 +46,9 @@ module fpq_fifo #(
     end else begin
       if (push) write_q <= write_q + 1'b1;
       if (pop) read_q <= read_q + 1'b1;
-      if (push & ~pop) count_q <= count_q + 1'b1;
-      if (pop & ~push) count_q <= count_q - 1'b1;
+      if (push ^ pop) count_q <= count_q + {{PtrWidth{~push}}, 1'b1};  // one adder; by 1 or -1
       // valid_o is count != 0 and ready_o is count != Depth, of the count to come.
-      if (push) valid_o <= 1'b1;
-      else if (pop) valid_o <= count_q != 1;
+      valid_o <= push | (count_q[PtrWidth:1] != '0) | (count_q[0] & ~pop);
       if (pop) ready_o <= 1'b1;
       else if (push) ready_o <= count_q != Full - 1'b1;
       else ready_o <= count_q != Full;

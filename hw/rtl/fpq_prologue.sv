@@ -114,7 +114,8 @@ module fpq_prologue #(
   logic [15:0] new_positive, new_negative, scale, scale_negative;
   logic zero, zero_negative;
   logic segment_room, segment_valid, segment_pop;
-  segment_t segment;
+  logic queue_valid, queue_pop;
+  segment_t queue_segment, segment;
 
   fpq_extremes #(.Words(Words), .Width(KeyBits), .SideWidth(8)) u_extremes (
     .clk_i, .rst_ni, .valid_i(key_valid_q), .last_i(key_marks_q.part_last),
@@ -144,6 +145,11 @@ module fpq_prologue #(
   fpq_fifo #(.Width($bits(segment_t)), .Depth(128)) u_segments (
     .clk_i, .rst_ni, .valid_i(key_valid_q & key_marks_q.segment_last), .ready_o(segment_room),
     .data_i({key_marks_q.ght, key_marks_q.dual, key_marks_q.group_last, key_exponent_q}),
+    .valid_o(queue_valid), .ready_i(queue_pop), .data_o(queue_segment)
+  );
+
+  fpq_head #(.Width($bits(segment_t))) u_segment (
+    .clk_i, .rst_ni, .valid_i(queue_valid), .ready_o(queue_pop), .data_i(queue_segment),
     .valid_o(segment_valid), .ready_i(segment_pop), .data_o(segment)
   );
 

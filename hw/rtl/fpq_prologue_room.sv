@@ -38,9 +38,10 @@ module fpq_prologue_room #(
       drained_q <= 1'b0;
       room_o    <= 1'b0;
     end else begin
-      words_q   <= words_q + WordsWidth'(send_i) - WordsWidth'(pop_i);
-      groups_q  <= groups_q + GroupsWidth'(send_group_last_i) - GroupsWidth'(group_pop_i);
-      transit_q <= transit_q + 8'(send_i) - 8'(arrive_i);
+      // One adder each; by 1 or -1.
+      if (send_i ^ pop_i) words_q <= words_q + (send_i ? WordsWidth'(1) : '1);
+      if (send_group_last_i ^ group_pop_i) groups_q <= groups_q + (send_group_last_i ? GroupsWidth'(1) : '1);
+      if (send_i ^ arrive_i) transit_q <= transit_q + (send_i ? 8'd1 : '1);
       drained_q <= ~send_i & (transit_q == 8'd0);
       room_o    <= (words_q <= WordsLimit) & (groups_q <= GroupsLimit);
     end

@@ -21,15 +21,16 @@ module fpq_row_buffer #(
   logic [Width-1:0] mem [Depth];
   logic [AddrWidth-1:0] write_q, read_q;
   logic [Width-1:0] latch_q;
-  logic latch_valid_q, move, fetch;
+  logic latch_valid_q, move, fetch, any;
+  logic write_last_q, read_last_q;  // the pointer is at the memory's end
 
   // Memory's output register, then one more.
   assign move  = latch_valid_q & (~valid_o | pop_i);
-  assign fetch = (read_q != write_q) & (~latch_valid_q | move);
+  assign fetch = any & (~latch_valid_q | move);
 
-  function automatic logic [AddrWidth-1:0] next(logic [AddrWidth-1:0] addr);
-    return addr == AddrWidth'(Depth - 1) ? '0 : addr + 1'b1;
-  endfunction
+  fpq_credit #(.Width(AddrWidth + 1)) u_words (
+    .clk_i, .rst_ni, .give_i(write_i), .take_i(fetch), .any_o(any)
+  );
 
   always_ff @(posedge clk_i) begin
     if (write_i) mem[write_q] <= data_i;
@@ -44,17 +45,25 @@ module fpq_row_buffer #(
     if (!rst_ni) begin
       write_q       <= '0;
       read_q        <= '0;
+      write_last_q  <= 1'b0;
+      read_last_q   <= 1'b0;
       latch_valid_q <= 1'b0;
       valid_o       <= 1'b0;
     end else begin
-      if (write_i) write_q <= next(write_q);
-      if (fetch) read_q <= next(read_q);
+      if (write_i) begin
+        write_q      <= write_last_q ? '0 : write_q + 1'b1;
+        write_last_q <= write_q == AddrWidth'(Depth - 2);
+      end
+      if (fetch) begin
+        read_q      <= read_last_q ? '0 : read_q + 1'b1;
+        read_last_q <= read_q == AddrWidth'(Depth - 2);
+      end
       if (fetch | move) latch_valid_q <= fetch;
       if (move | pop_i) valid_o <= move;
     end
   end
 
-  `FPQ_ASSERT(NotFull, !(write_i && next(write_q) == read_q))
+  `FPQ_ASSERT(NotFull, !(write_i && (write_last_q ? '0 : write_q + 1'b1) == read_q))
   `FPQ_ASSERT(NotEmpty, !(pop_i && !valid_o))
 
 endmodule

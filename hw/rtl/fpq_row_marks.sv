@@ -25,63 +25,69 @@ module fpq_row_marks #(
   localparam int PartWords = 32 / Words;
   localparam int StepWidth = PartWords > 1 ? $clog2(PartWords) : 1;
 
-  // All lengths count parts of 32 elements.
-  logic [8:0] k_q, group_q, row_left_q, group_left_q;
-  logic [31:0] rows_q;
+  // Lengths count words. What is left of a row, of a group, of the rows: less 2, so that the sign tells of the last one.
+  localparam int WordLog2 = $clog2(Words);
+  localparam int LengthBits = 14 - WordLog2;
+  localparam int LeftBits = LengthBits + 1;
+  logic [LengthBits-1:0] k_q, group_q;
+  logic [LeftBits-1:0] row_left_q, group_left_q;
+  logic [32:0] rows_left_q;
   logic [1:0] block_q;
   logic [StepWidth-1:0] step_q;
-  logic ght_q, dual_q, part_last, row_end, group_end;
+  logic ght_q, dual_q, part_last, row_end, group_end, begin_job;  // part_last: a register
 
   assign cfg_ready_o = ~busy_o;
-  assign part_last = step_q == StepWidth'(PartWords - 1);
-  assign row_end   = row_left_q == 9'd1;
-  assign group_end = row_end | (group_left_q == 9'd1);
+  assign begin_job = cfg_valid_i & cfg_ready_o;
+  assign row_end   = row_left_q[LeftBits-1];
+  assign group_end = row_end | group_left_q[LeftBits-1];
 
   assign marks_o.ght = ght_q;
   assign marks_o.dual = dual_q;
   assign marks_o.block_first = (step_q == '0) & (block_q == 2'd0);
   assign marks_o.part_last = part_last;
-  assign marks_o.segment_last = part_last & (group_end | (ght_q & (block_q == 2'd3)));
-  assign marks_o.group_last = part_last & group_end;
-  assign marks_o.row_last = part_last & row_end;
+  assign marks_o.segment_last = group_end | (part_last & ght_q & (block_q == 2'd3));
+  assign marks_o.group_last = group_end;
+  assign marks_o.row_last = row_end;
   assign marks_o.nonfinite = 1'b0;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      busy_o <= 1'b0;
-    end else if (cfg_valid_i & cfg_ready_o) begin
-      busy_o <= 1'b1;
-    end else if (take_i & part_last & row_end & (rows_q == 32'd1)) begin
-      busy_o <= 1'b0;
-    end
+    if (!rst_ni) busy_o <= 1'b0;
+    else if (begin_job) busy_o <= 1'b1;
+    else if (take_i & row_end & rows_left_q[32]) busy_o <= 1'b0;
   end
 
+  // A counter goes on by one, or begins again: one adder for both.
+  function automatic logic [LeftBits-1:0] next_left(logic again, logic [LengthBits-1:0] length, logic [LeftBits-1:0] left);
+    return (again ? LeftBits'(length) : left) + {{LeftBits-1{1'b1}}, ~again};
+  endfunction
+
   always_ff @(posedge clk_i) begin
-    if (cfg_valid_i & cfg_ready_o) begin
-      rows_q       <= cfg_rows_i;
-      k_q          <= cfg_k_i[13:5];
-      row_left_q   <= cfg_k_i[13:5];
-      group_q      <= cfg_group_i[13:5];
-      group_left_q <= cfg_group_i[13:5];
-      ght_q        <= cfg_ght_i;
-      dual_q       <= cfg_dual_i;
-      step_q       <= '0;
-      block_q      <= '0;
+    if (begin_job) begin
+      k_q     <= cfg_k_i[13:WordLog2];
+      group_q <= cfg_group_i[13:WordLog2];
+      ght_q   <= cfg_ght_i;
+      dual_q  <= cfg_dual_i;
+      step_q  <= '0;
+      block_q <= '0;
+      part_last <= PartWords == 1;
     end else if (take_i) begin
-      step_q <= part_last ? '0 : step_q + 1'b1;
-      if (part_last) begin
-        row_left_q   <= row_end ? k_q : row_left_q - 1'b1;
-        group_left_q <= group_end ? group_q : group_left_q - 1'b1;
-        block_q      <= row_end ? 2'd0 : block_q + 1'b1;
-        if (row_end) rows_q <= rows_q - 1'b1;
-      end
+      step_q    <= part_last ? '0 : step_q + 1'b1;
+      part_last <= PartWords == 1 || step_q == StepWidth'(PartWords - 2);
+      if (part_last) block_q <= row_end ? 2'd0 : block_q + 1'b1;
+    end
+    if (begin_job | take_i) begin
+      row_left_q   <= next_left(begin_job | row_end, begin_job ? cfg_k_i[13:WordLog2] : k_q, row_left_q);
+      group_left_q <= next_left(begin_job | group_end, begin_job ? cfg_group_i[13:WordLog2] : group_q, group_left_q);
+    end
+    if (begin_job | (take_i & row_end)) begin
+      rows_left_q <= (begin_job ? {1'b0, cfg_rows_i} : rows_left_q) + {32'hffff_ffff, ~begin_job};
     end
   end
 
   logic unused_low;
-  assign unused_low = ^{cfg_k_i[4:0], cfg_group_i[4:0]};
+  assign unused_low = ^{cfg_k_i[WordLog2-1:0], cfg_group_i[WordLog2-1:0]};
 
-  `FPQ_REQUIRE(gen_bad_words, Words >= 1 && 32 % Words == 0, "fpq_row_marks: Words must divide 32")
+  `FPQ_REQUIRE(gen_bad_words, Words >= 2 && 32 % Words == 0, "fpq_row_marks: Words must divide 32")
   `FPQ_ASSERT(TakeWhenBusy, !(take_i && !busy_o))
   `FPQ_ASSERT(LegalRows, !(cfg_valid_i && cfg_rows_i == 0))
   `FPQ_ASSERT(LegalK, !(cfg_valid_i && (cfg_k_i[13:5] == 0 || cfg_k_i[4:0] != 0)))

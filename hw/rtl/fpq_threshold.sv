@@ -56,13 +56,18 @@ module fpq_threshold (
 
   // 6. How far left a pattern goes; whether an integer has more than 22 bits. 7. The shift to the right;
   // the pattern's field, less 1.
+  logic less;
+  logic [5:0] unused_less;
   logic [6:0] side6_q, sum_q;
   logic [5:0] left_q, shift_q, field7_q, field8_q, field9_q;
   logic over7_q, over8_q, over9_q, ght7_q, ght8_q, ght9_q;
 
+  // zeros < place: the carry of place + ~zeros, one LUT before a carry chain.
+  assign {less, unused_less} = {1'b0, side5_q[5:0]} + {2'b01, ~zeros_q};
+
   always_ff @(posedge clk_i) begin
     side6_q  <= side5_q;
-    left_q   <= {1'b0, zeros_q} < side5_q[5:0] ? {1'b0, zeros_q} : side5_q[5:0];
+    left_q   <= less ? {1'b0, zeros_q} : side5_q[5:0];
     sum_q    <= {2'd0, zeros_q} + {1'b0, side5_q[5:0]};
     ght7_q   <= side6_q[6];
     shift_q  <= side6_q[6] ? side6_q[5:0] : 6'd30 - left_q;

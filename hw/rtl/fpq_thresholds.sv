@@ -49,36 +49,42 @@ module fpq_thresholds #(
   endfunction
 
   // 1. The next pass: a table to fill.
-  logic second_q, dual, accept, last_pass, room_q;
+  logic second_q, dual, accept, last_pass, go_q;  // go: a table is free, and so is the next step
   logic prep_valid_q, prep_negative_q, prep_ght_q, prep_last_q, walk_free;
   logic [14:0] prep_scale_q;  // never negative
   logic [6:0] prep_place_q;
   logic [TableWidth-1:0] next_q, prep_table_q;
-  logic [TableWidth:0] used_q;
+  logic [TableWidth:0] used_q, used_change;
+  logic free_q, free_two_q;  // a cycle late, which only keeps a table busy for longer
 
   assign dual = HasDual & segment_i.dual;
   assign last_pass = ~dual | second_q;
-  assign accept = segment_valid_i & scale_valid_i & room_q & (~prep_valid_q | walk_free);
+  assign accept = segment_valid_i & scale_valid_i & go_q;
   assign segment_ready_o = accept & last_pass;
   assign scale_ready_o = segment_ready_o & segment_i.group_last;
   assign table_valid_o = segment_ready_o;
   assign table_o = next_q - TableWidth'(second_q);
+
+  // From -2 to 1.
+  assign used_change = {{TableWidth{free_two_q | (free_q & ~accept)}}, accept ^ (free_q & ~free_two_q)};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       second_q     <= 1'b0;
       next_q       <= '0;
       used_q       <= '0;
-      room_q       <= 1'b0;
+      free_q       <= 1'b0;
+      free_two_q   <= 1'b0;
+      go_q         <= 1'b0;
       prep_valid_q <= 1'b0;
     end else begin
       if (accept) begin
         second_q <= ~last_pass;
         next_q   <= next_q + 1'b1;
       end
-      used_q <= used_q + (TableWidth + 1)'(accept) - (TableWidth + 1)'(free_i)
-                - (TableWidth + 1)'(free_i & free_two_i);
-      room_q <= (used_q + (TableWidth + 1)'(accept)) < (TableWidth + 1)'(Tables);
+      {free_q, free_two_q} <= {free_i, free_i & free_two_i};
+      used_q <= used_q + used_change;
+      go_q   <= ~accept & (~prep_valid_q | walk_free) & (used_q < (TableWidth + 1)'(Tables));
       if (accept) prep_valid_q <= 1'b1;
       else if (walk_free) prep_valid_q <= 1'b0;
     end
@@ -94,24 +100,27 @@ module fpq_thresholds #(
   end
 
   // 2. Walk through its pairs of bounds.
-  logic walk_valid_q, walk_negative_q, walk_ght_q, walk_last_q, walk_end;
+  logic walk_valid_q, walk_negative_q, walk_ght_q, walk_last_q;
+  logic walk_end;  // a register: the last pair is at hand
   logic [TableWidth-1:0] walk_table_q;
   logic [10:0] walk_sig_q;
   logic [5:0] walk_place_q;
   logic [PairWidth-1:0] pair_q;
   logic [4:0] prep_field;
   logic [6:0] place;
+  logic unused_place;
 
-  assign walk_end  = &pair_q;
   assign walk_free = ~walk_valid_q | walk_end;
   assign prep_field = {prep_scale_q[14:11], prep_scale_q[10] | (prep_scale_q[14:10] == 5'd0)};
-  assign place = prep_ght_q ? prep_place_q - 7'(prep_field) : prep_place_q + 7'(prep_field);
+  assign {place, unused_place} = {prep_place_q, 1'b1} + {7'(prep_field) ^ {7{prep_ght_q}}, prep_ght_q};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       walk_valid_q <= 1'b0;
+      walk_end     <= 1'b0;
       pair_q       <= '0;
     end else begin
+      walk_end <= walk_valid_q & (pair_q == PairWidth'(2 ** PairWidth - 2));
       if (walk_free) walk_valid_q <= prep_valid_q;
       if (walk_valid_q) pair_q <= pair_q + 1'b1;
     end
