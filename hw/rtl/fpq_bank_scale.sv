@@ -10,33 +10,31 @@ module fpq_bank_scale
   output scale_t      scale_o
 );
 
-  // Cycle 1: how far a subnormal's leading one is below the hidden bit's place.
-  logic [9:0] mantissa_q;
-  logic [5:0] exponent_q;  // but for the shift
-  logic subnormal, subnormal_q, zero_q;
-  logic [3:0] shift, shift_q;
+  // Cycle 1: a subnormal goes left by four places, or by eight, if the first bits are zero.
+  logic subnormal, top, middle;
+  logic [5:0] exponent_q;
+  logic [10:0] coarse_q;
+  logic zero_q;
 
   assign subnormal = scale_i[14:10] == '0;
-
-  always_comb begin
-    shift = '0;
-    for (int i = 0; i < 10; i++) begin
-      if (scale_i[i]) shift = 4'(10 - i);
-    end
-  end
+  assign top       = ~subnormal | (scale_i[9:7] != '0);  // one of the first four bits is set
+  assign middle    = scale_i[6:3] != '0;                 // one of the next
 
   always_ff @(posedge clk_i) begin
-    mantissa_q  <= scale_i[9:0];
-    exponent_q  <= subnormal ? 6'(ScaleBias - 24) : 6'(scale_i[14:10]) + 6'(ScaleBias - 25);
-    subnormal_q <= subnormal;
-    zero_q      <= subnormal & (scale_i[9:0] == '0);
-    shift_q     <= subnormal ? shift : 4'd0;
+    coarse_q   <= top ? {~subnormal, scale_i[9:0]} : middle ? {scale_i[6:0], 4'd0} : {scale_i[2:0], 8'd0};
+    exponent_q <= ~subnormal ? 6'(scale_i[14:10]) + 6'(ScaleBias - 25) :
+                  top ? 6'(ScaleBias - 24) : middle ? 6'(ScaleBias - 28) : 6'(ScaleBias - 32);
+    zero_q     <= subnormal & (scale_i[9:0] == '0);
   end
 
-  // Cycle 2: shift it there.
+  // Cycle 2: the last places, three at most.
+  logic [1:0] fine;
+
+  assign fine = {~coarse_q[10] & ~coarse_q[9], ~coarse_q[10] & (coarse_q[9] | ~coarse_q[8])};
+
   always_ff @(posedge clk_i) begin
-    scale_o.significand <= {~subnormal_q, mantissa_q} << shift_q;
-    scale_o.exponent    <= zero_q ? '0 : exponent_q - 6'(shift_q);
+    scale_o.significand <= coarse_q << fine;
+    scale_o.exponent    <= zero_q ? '0 : exponent_q - 6'(fine);
     scale_o.zero        <= zero_q;
   end
 

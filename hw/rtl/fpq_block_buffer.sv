@@ -92,7 +92,7 @@ module fpq_block_buffer #(
     .valid_o(next_valid), .ready_i(next_take), .data_o({next_ght, next_change, next_exponent})
   );
 
-  fpq_head #(.Width(7)) u_head (
+  fpq_slice #(.Width(7)) u_head (
     .clk_i, .rst_ni, .valid_i(next_valid), .ready_o(next_take), .data_i({next_ght, next_change, next_exponent}),
     .valid_o(entry_valid), .ready_i(start), .data_o({ght, change, exponent})
   );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads finished tiles out of the accumulators, in the order in which they were finished, row by row: adds the bias,
-// converts to FP16. The whole pipeline stands still while the store takes nothing.
+// converts to FP16. The whole pipeline stands still while the slice at its end has no room: a register tells it.
 
 `include "fpq_assert.svh"
 
@@ -48,7 +48,6 @@ module fpq_drain
   logic tile_valid, tile_ready, fifo_ready;
   logic [1:0] tile_bias;
 
-  assign advance = ~y_valid_o | y_ready_i;
   assign read_enable_o = advance;
 
   fpq_fifo #(
@@ -73,10 +72,15 @@ module fpq_drain
   logic [GroupBits-1:0] group_q;
   logic part_last, step_last, group_last, tile_last;
 
+  // Pieces of the tile from this one on, less 2: the sign tells of the last.
+  localparam int Pieces = Rows * Parts;
+  localparam int LeftBits = $clog2(Pieces) + 1;
+  logic [LeftBits-1:0] left_q;
+
   assign part_last  = part_q == PartBits'(Parts - 1);
   assign step_last  = step_q == StepBits'(Share - 1);
   assign group_last = group_q == GroupBits'(Groups - 1);
-  assign tile_last  = part_last & step_last & group_last;
+  assign tile_last  = left_q[LeftBits-1];
   assign tile_ready = advance & tile_last;
   assign read_step_o = step_q;
   assign drain_valid_o = tile_valid & tile_ready;
@@ -85,7 +89,9 @@ module fpq_drain
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       {part_q, step_q, group_q} <= '0;
+      left_q <= LeftBits'(Pieces - 2);
     end else if (tile_valid & advance) begin
+      left_q <= tile_last ? LeftBits'(Pieces - 2) : left_q - 1'b1;
       part_q <= part_last ? '0 : part_q + 1'b1;
       if (part_last) step_q <= step_last ? '0 : step_q + 1'b1;
       if (part_last & step_last) group_q <= group_last ? '0 : group_q + 1'b1;
@@ -93,12 +99,13 @@ module fpq_drain
   end
 
   logic [Latency-1:0] valid_q;
+  logic [OutWidth*16-1:0] y_data;
+  logic [OutWidth-1:0] y_overflow;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) valid_q <= '0;
     else if (advance) valid_q <= {valid_q[Latency-2:0], tile_valid};
   end
-  assign y_valid_o = valid_q[Latency-1];
 
   // Cycle 1: the float units' outputs, and the biases. The parts of an entry stand at a power of two, also where there
   // are three of them.
@@ -164,10 +171,23 @@ module fpq_drain
       .clk_i,
       .enable_i  (advance),
       .x_i       (sum),
-      .y_o       (y_data_o[16*i+:16]),
-      .overflow_o(y_overflow_o[i])
+      .y_o       (y_data[16*i+:16]),
+      .overflow_o(y_overflow[i])
     );
   end
+
+  fpq_slice #(
+    .Width(OutWidth * 17)
+  ) u_out (
+    .clk_i,
+    .rst_ni,
+    .valid_i(valid_q[Latency-1]),
+    .ready_o(advance),
+    .data_i ({y_overflow, y_data}),
+    .valid_o(y_valid_o),
+    .ready_i(y_ready_i),
+    .data_o ({y_overflow_o, y_data_o})
+  );
 
   `FPQ_ASSERT_STABLE(YStable, y_valid_o, y_ready_i, {y_data_o, y_overflow_o})
 

@@ -18,7 +18,6 @@ module fpq_fifo #(
 );
 
   localparam int PtrWidth = $clog2(Depth);
-  localparam logic [PtrWidth:0] Full = (PtrWidth + 1)'(Depth);
 
   `FPQ_REQUIRE(gen_bad_depth, Depth >= 2 && 2 ** PtrWidth == Depth,
                "fpq_fifo: Depth must be a power of two and at least 2")
@@ -49,9 +48,7 @@ module fpq_fifo #(
       if (push ^ pop) count_q <= count_q + {{PtrWidth{~push}}, 1'b1};  // one adder; by 1 or -1
       // valid_o is count != 0 and ready_o is count != Depth, of the count to come.
       valid_o <= push | (count_q[PtrWidth:1] != '0) | (count_q[0] & ~pop);
-      if (pop) ready_o <= 1'b1;
-      else if (push) ready_o <= count_q != Full - 1'b1;
-      else ready_o <= count_q != Full;
+      ready_o <= pop | ~(count_q[PtrWidth] | (push & (&count_q[PtrWidth-1:0])));
     end
   end
 

@@ -148,7 +148,7 @@ module fpq_prologue #(
     .valid_o(queue_valid), .ready_i(queue_pop), .data_o(queue_segment)
   );
 
-  fpq_head #(.Width($bits(segment_t))) u_segment (
+  fpq_slice #(.Width($bits(segment_t))) u_segment (
     .clk_i, .rst_ni, .valid_i(queue_valid), .ready_o(queue_pop), .data_i(queue_segment),
     .valid_o(segment_valid), .ready_i(segment_pop), .data_o(segment)
   );

@@ -23,7 +23,7 @@ module fpq_row_marks #(
 );
 
   localparam int PartWords = 32 / Words;
-  localparam int StepWidth = PartWords > 1 ? $clog2(PartWords) : 1;
+  localparam int StepWidth = $clog2(4 * PartWords);
 
   // Lengths count words. What is left of a row, of a group, of the rows: less 2, so that the sign tells of the last one.
   localparam int WordLog2 = $clog2(Words);
@@ -32,8 +32,7 @@ module fpq_row_marks #(
   logic [LengthBits-1:0] k_q, group_q;
   logic [LeftBits-1:0] row_left_q, group_left_q;
   logic [32:0] rows_left_q;
-  logic [1:0] block_q;
-  logic [StepWidth-1:0] step_q;
+  logic [StepWidth-1:0] step_q;  // words of a block; a transformed row is a whole number of blocks
   logic ght_q, dual_q, part_last, row_end, group_end, begin_job;  // part_last: a register
 
   assign cfg_ready_o = ~busy_o;
@@ -43,17 +42,15 @@ module fpq_row_marks #(
 
   assign marks_o.ght = ght_q;
   assign marks_o.dual = dual_q;
-  assign marks_o.block_first = (step_q == '0) & (block_q == 2'd0);
+  assign marks_o.block_first = step_q == '0;
   assign marks_o.part_last = part_last;
-  assign marks_o.segment_last = group_end | (part_last & ght_q & (block_q == 2'd3));
+  assign marks_o.segment_last = group_end | (ght_q & (&step_q));
   assign marks_o.group_last = group_end;
   assign marks_o.row_last = row_end;
   assign marks_o.nonfinite = 1'b0;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) busy_o <= 1'b0;
-    else if (begin_job) busy_o <= 1'b1;
-    else if (take_i & row_end & rows_left_q[32]) busy_o <= 1'b0;
+    busy_o <= rst_ni & (busy_o ? ~(take_i & row_end & rows_left_q[32]) : cfg_valid_i);
   end
 
   // A counter goes on by one, or begins again: one adder for both.
@@ -68,12 +65,10 @@ module fpq_row_marks #(
       ght_q   <= cfg_ght_i;
       dual_q  <= cfg_dual_i;
       step_q  <= '0;
-      block_q <= '0;
       part_last <= PartWords == 1;
     end else if (take_i) begin
-      step_q    <= part_last ? '0 : step_q + 1'b1;
-      part_last <= PartWords == 1 || step_q == StepWidth'(PartWords - 2);
-      if (part_last) block_q <= row_end ? 2'd0 : block_q + 1'b1;
+      step_q    <= step_q + 1'b1;
+      part_last <= PartWords == 1 || step_q % StepWidth'(PartWords) == StepWidth'(PartWords - 2);
     end
     if (begin_job | take_i) begin
       row_left_q   <= next_left(begin_job | row_end, begin_job ? cfg_k_i[13:WordLog2] : k_q, row_left_q);

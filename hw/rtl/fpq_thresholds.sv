@@ -62,8 +62,8 @@ module fpq_thresholds #(
   assign accept = segment_valid_i & scale_valid_i & go_q;
   assign segment_ready_o = accept & last_pass;
   assign scale_ready_o = segment_ready_o & segment_i.group_last;
-  assign table_valid_o = segment_ready_o;
-  assign table_o = next_q - TableWidth'(second_q);
+  assign table_valid_o = accept & ~second_q;
+  assign table_o = next_q;
 
   // From -2 to 1.
   assign used_change = {{TableWidth{free_two_q | (free_q & ~accept)}}, accept ^ (free_q & ~free_two_q)};
