@@ -27,6 +27,9 @@ module fpq_bank_scale
     zero_q     <= subnormal & (scale_i[9:0] == '0);
   end
 
+  logic unused_sign;
+  assign unused_sign = scale_i[15];
+
   // Cycle 2: the last places, three at most.
   logic [1:0] fine;
 

@@ -59,7 +59,7 @@ module fpq_scale #(
     guard_q           <= carry ? product[21] : product[20];
     sticky_q          <= ~low_zero_q | (|product[19:17]) | (carry & product[20]);
     cut_exponent_q    <= exponent + 8'(carry);
-    {single_q, unused_single} <= {1'b0, cut_q, 1'b1} + 26'(guard_q & (sticky_q | cut_q[0]));
+    {single_q, unused_single} <= {1'b0, cut_q, 1'b1} + {25'd0, guard_q & (sticky_q | cut_q[0])};
     single_exponent_q <= cut_exponent_q;
   end
 
