@@ -459,6 +459,25 @@ def test_evaluate_does_not_mix_runs(run: Run, tmp_path: Path, scores: list[int])
     refused(run("evaluate", "--device", "tpu", "--out", tmp_path), 2, "unknown device 'tpu'")
 
 
+def test_evaluate_fast_is_another_run(run: Run, tmp_path: Path, scores: list[int]) -> None:
+    """Half precision between the layers draws nearly the same images, and is never mixed with the others."""
+    arguments = ["evaluate", "--recipes", "float,fpqvar-fp6", "--images", 7, "--batch", 4, "--npz"]
+    assert run(*arguments, "--out", tmp_path / "a")[0] == 0
+    code, stdout, stderr = run(*arguments, "--fast", "--out", tmp_path / "b")
+    assert code == 0, stderr
+    assert "--fast" in stdout
+    for name in ("float", "fpqvar-fp6"):
+        with np.load(tmp_path / "a" / f"{name}.npz") as plain, np.load(tmp_path / "b" / f"{name}.npz") as fast:
+            assert (plain["arr_1"] == fast["arr_1"]).all()
+            before, after = plain["arr_0"].astype(int), fast["arr_0"].astype(int)
+        difference = np.abs(before - after).mean(axis=(1, 2, 3))
+        assert np.median(difference) < np.abs(before - np.roll(after, 3, axis=0)).mean() / 5  # 3: of the same class
+    refused(run(*arguments, "--fast", "--out", tmp_path / "a"), 1, "was made with fast False, not True", "choose")
+    few = ["evaluate", "--out", tmp_path / "c", "--fast", "--recipes"]
+    refused(run(*few, "int4-log2"), 2, "--fast: no engine computes int4-log2", "leave it out")
+    refused(run(*few, "float", "--backend", "csim"), 2, "--fast computes the linear layers itself", "--backend csim")
+
+
 _WITH_FACTORS = """description = ""
 factors = "f.safetensors"
 default = { weights = "e2m1", activations = "e2m1", group = 128 }

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from host.cli.draw import Sampling
+from host.cli.fast import check_fast
 from host.cli.features import CLASSIFIER, Features, Measure, open_measure
 from host.cli.model import FLOAT, choose_recipe, load
 from host.cli.progress import Ticks
@@ -48,6 +49,9 @@ def evaluate(
     reference: Annotated[
         Path | None, typer.Option(help="With inception: npz as OpenAI's evaluator takes it (mu, sigma, arr_0, ...).")
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Half precision between the linear layers, in a CUDA graph: other images.")
+    ] = False,
     cfg: Annotated[float | None, typer.Option(help="Guidance; default: the model's.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Default: the model's.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Default: the model's.")] = None,
@@ -75,11 +79,13 @@ def evaluate(
     chosen_features = Features.parse(features, reference)
     names = [name.strip() for name in recipes.split(",")]
     chosen = {name: None if name == FLOAT else choose_recipe(None, name) for name in names}
+    if fast:
+        check_fast(chosen, backend, GOLDEN)
     ensure_writable(out)
     loaded, ticks = load(model), Ticks()
     exact_float32()
     sampling = Sampling.of(loaded.defaults, cfg, top_k, top_p)
-    run = Run(model, loaded.sha256, images, seed, asdict(sampling), backend, chosen_features.identity())
+    run = Run(model, loaded.sha256, images, seed, asdict(sampling), backend, chosen_features.identity(), fast)
     with Workers.join() as workers:
         job = Job(out, batch, device, workers, npz)
         measure = open_measure(loaded, images, chosen_features, job.torch_device, npz, ticks)
@@ -138,7 +144,10 @@ def _rows(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _title(run: Run) -> str:
-    return f"{run.model}, {run.images} images a recipe, seed {run.seed}, guidance {run.sampling['cfg']:g}"
+    return (
+        f"{run.model}, {run.images} images a recipe, seed {run.seed}, guidance {run.sampling['cfg']:g}"
+        + ", --fast" * run.fast
+    )
 
 
 def _caption(run: Run) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from host.cli.draw import Sampling, batch_rows, draw, image_seed
+from host.cli.fast import FastDrawer
 from host.cli.features import Measure
 from host.cli.images import to_bytes
 from host.cli.model import engines, pack
@@ -45,6 +46,7 @@ class Run:
     sampling: dict[str, Any]
     backend: str = GOLDEN
     features: dict[str, str] | None = None
+    fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def score_recipe(
     shards = Shards(job.out / f"{stem}.images", run.images, job.batch)
     identity = asdict(run) | {"recipe": _content(_dump(recipe)), "factors": smooth, "batch": job.batch}
     del identity["features"]  # the images are the same whatever scores them
+    if not run.fast:
+        del identity["fast"]
     folder = shards.folder / "packed" if job.packed is None else job.packed / f"{stem}-{_digest(run, recipe, smooth)}"
     if job.workers.rank == 0:
         shards.begin(identity)
@@ -168,7 +172,7 @@ def _already(file: Path, run: Run, recipe: "Recipe | None", smooth: str | None) 
         return None
     try:
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        stored = {"features": None} | found["run"]  # earlier versions had the classifier alone
+        stored = {"features": None, "fast": False} | found["run"]  # earlier versions had no choice
         before = {key: stored[key] for key in asdict(run)}
         before |= {"recipe": _content(found["recipe"]), "factors": found.get("factors")}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -218,13 +222,20 @@ def _draw_missing(
     if not mine:
         return total
     with ExitStack() as stack:
-        var = _transformer(loaded, packed, run, job, stack)
+        sampling, size = Sampling(**run.sampling), min(job.batch, run.images)
+        if run.fast:
+            fast = FastDrawer(loaded, packed, sampling, size, job.torch_device)
+        else:
+            var = _transformer(loaded, packed, run, job, stack)
         for i, shard in enumerate(mine):
             part = shards.indices(shard)
             seeds = [image_seed(run.seed, labels[n], n // classes) for n in part]
             own = [labels[n] for n in part]
             where = f"{text}, {i + 1} of {len(mine)}" if len(mine) > 1 else text
-            images, seconds = draw(var, own, seeds, Sampling(**run.sampling), job.batch, ticks, where)
+            if run.fast:
+                images, seconds = fast.draw(own, seeds, ticks, where)
+            else:
+                images, seconds = draw(var, own, seeds, sampling, job.batch, ticks, where)
             pixels = np.stack(to_bytes(images))
             shards.save(shard, pixels if pixels.ndim == 4 else pixels[..., None])
             total += seconds
