@@ -2,6 +2,7 @@
 """Captures, learnt factors and searched formats: reproducible, resumable, and never worse than what they start from."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,46 @@ def test_an_interrupted_capture_goes_on(captures: Captures, tmp_path: Path) -> N
 def test_captures_that_do_not_fit(captures: Captures, tmp_path: Path) -> None:
     with pytest.raises(FpqvarError, match=r"captured from another model .*into another folder"):
         open_captures(captures.folder, "1" * 64)
-    with pytest.raises(FpqvarError, match="captures with another images, rows; choose another folder"):
+    with pytest.raises(FpqvarError, match="captures with images 12, not 3; rows 10, not 4: choose another folder"):
         capture(MODEL, replace(PLAN, images=3, rows=4), captures.folder)
+    with pytest.raises(FpqvarError, match=r"model 0{12}…, not 1{12}…: choose another folder"):
+        capture(MODEL, replace(PLAN, model="1" * 64), captures.folder)
     with pytest.raises(FpqvarError, match=r"meta\.json is missing"):
         open_captures(tmp_path)
     (tmp_path / "meta.json").write_text("{}")
     with pytest.raises(FpqvarError, match=r"meta\.json: no captures of this version"):
         open_captures(tmp_path)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_damaged_captures_are_refused(captures: Captures, tmp_path: Path, finished: bool) -> None:
+    """Cut off, missing, or of another shape: never taken up as if the rest were zeros."""
+    folder = tmp_path / "captures"
+    shutil.copytree(captures.folder, folder)
+    if not finished:
+        meta = json.loads((folder / "meta.json").read_text())
+        (folder / "meta.json").write_text(json.dumps(meta | {"done": 8}))
+    path = folder / "1.fc2.npy"
+    whole = path.read_bytes()
+    again = "remove the folder and capture anew"
+    for content, message in (
+        (whole[:-100], "damaged or cut off"),
+        (whole[:20], "damaged or cut off"),
+        (None, "missing"),
+    ):
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        if finished:
+            with pytest.raises(FpqvarError, match=rf"1\.fc2\.npy.*{message}.*{again}"):
+                open_captures(folder)
+        with pytest.raises(FpqvarError, match=rf"1\.fc2\.npy.*{message}.*{again}"):
+            capture(MODEL, PLAN, folder)
+        assert not path.exists() or path.read_bytes() == content  # left as it was
+        path.write_bytes(whole)
+    np.save(path, np.zeros((3, 10, 5), np.float32))
+    with pytest.raises(FpqvarError, match=rf"float32 \[3, 10, 5\], not float16 .*{again}"):
+        capture(MODEL, PLAN, folder)
 
 
 @pytest.mark.parametrize("recipe", ["fpqvar-fp4", "fp6-rtn"])

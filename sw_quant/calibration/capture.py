@@ -115,8 +115,7 @@ def open_captures(folder: Path, model: str | None = None) -> Captures:
     if done < plan.images:
         raise FpqvarError(f"{folder}: {done} of {plan.images} images captured; go on with the same `fpqvar calibrate`")
     for name in plan.layers:
-        if not (folder / f"{name}.npy").is_file():
-            raise FpqvarError(f"{folder / name}.npy is missing; remove the folder and capture anew")
+        _check_store(folder / f"{name}.npy", (plan.steps, plan.rows))
     return Captures(folder, plan, seen)
 
 
@@ -162,10 +161,9 @@ def capture(
     if (folder / META).exists():
         old, seen, done = _read_meta(folder)
         if old != plan:
-            changed = [key for key, value in asdict(plan).items() if asdict(old)[key] != value]
-            raise FpqvarError(
-                f"{folder} holds captures with another {', '.join(changed)}; choose another folder, or remove it"
-            )
+            was, now = asdict(old), asdict(plan)
+            changed = [f"{key} {_short(was[key])}, not {_short(now[key])}" for key in now if was[key] != now[key]]
+            raise FpqvarError(f"{folder} holds captures with {'; '.join(changed)}: choose another folder, or remove it")
     linears = model.var.linear_layers()
     stores = {
         name: _store(folder / f"{name}.npy", (plan.steps, plan.rows, linears[name].weight.shape[1]), done > 0)
@@ -194,13 +192,30 @@ def capture(
     return open_captures(folder)
 
 
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:12]}…"
+
+
 def _store(path: Path, shape: tuple[int, int, int], there: bool) -> np.memmap[Any, np.dtype[np.float16]]:
-    if there and path.is_file():
-        store = np.lib.format.open_memmap(path, mode="r+")  # type: ignore[no-untyped-call]
-        if store.shape == shape and store.dtype == np.float16:
-            return store  # type: ignore[no-any-return]
-        raise FpqvarError(f"{path}: {store.dtype} {list(store.shape)}, not float16 {list(shape)}; remove the folder")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-any-return,no-untyped-call]
+    """A layer's file, new, or as it was left. Mapped to be written, a cut one would grow again, by zeros."""
+    if not there:
+        return np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)  # type: ignore[no-any-return,no-untyped-call]
+    _check_store(path, shape)
+    return np.lib.format.open_memmap(path, mode="r+")  # type: ignore[no-any-return,no-untyped-call]
+
+
+def _check_store(path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse a file that is not float16 of a shape that begins so, or is not whole."""
+    again = "remove the folder and capture anew"
+    if not path.is_file():
+        raise FpqvarError(f"{path} is missing; {again}")
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FpqvarError(f"{path}: damaged or cut off ({error}); {again}") from error
+    if found.ndim != 3 or found.shape[: len(shape)] != shape or found.dtype != np.float16:
+        raise FpqvarError(f"{path}: {found.dtype} {list(found.shape)}, not float16 {list(shape)}; {again}")
 
 
 def _write_meta(folder: Path, plan: Plan, seen: dict[str, list[int]], done: int) -> None:
