@@ -57,12 +57,16 @@ def _dot_fp6(target: str, lanes: int) -> Bench:
 
 BANK_BENCHES = [
     _dot_fp6("ultrascale", 32),
+    _dot_fp6("ultrascale", 64),
     _dot_fp6("generic", 128),
     _array("fp4", "generic", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 1, 64),
     _array("fp4", "ultrascale", 1, 1, 128),
     _array("fp4", "series7", 1, 1, 128),
+    _array("fp6", "generic", 1, 2, 32),
+    _array("fp6", "ultrascale", 2, 4, 32),
+    _array("fp6", "ultrascale", 1, 2, 128),
     _unit("to_fp16", "fpq_to_fp16"),
     _unit("scale", "fpq_bank_scale"),
     _unit("bias", "fpq_bias"),
@@ -80,6 +84,7 @@ BANK_BENCHES = [
     _bank("fp4", "series7", 2, 4, 64, 2, 8, 4),
     _bank("fp4", "ultrascale", 2, 4, 128, 1, 32, 4),
     _bank("fp6", "generic", 4, 4, 32, 4, 8, 4),
+    _bank("fp6", "ultrascale", 2, 4, 32, 4, 8, 4),
     _bank("int4", "generic", 2, 12, 32, 4, 8, 4),
     _bank("int8", "generic", 4, 4, 32, 8, 8, 4),
 ]

@@ -9,6 +9,7 @@ from hw.synth.config import make_job
 from hw.synth.wrapper import TOP, verilog
 from sim.bank_benches import BANK_BENCHES
 from sim.engine_benches import ENGINE_BENCHES
+from sim.lint import TARGET_DEFINES
 from sim.runner import Bench
 from sw_quant._generated import FORMATS
 
@@ -48,14 +49,16 @@ def _prologue(family: str, words: int, lanes: int) -> Bench:
     )
 
 
-def _accelerator(family: str, geometry: Geometry) -> Bench:
+def _accelerator(family: str, geometry: Geometry, device: str = "") -> Bench:
     size = asdict(geometry)
     names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth", "bus_bits": "BusBits"}
     parameters: dict[str, int | str] = {"Family": FAMILIES[family].id, "Banks": geometry.banks} | {
         names[k]: size[k] for k in names
     }
     environment = {"FAMILY": family, "GEOMETRY": json.dumps(size)}
-    return Bench(f"accel-{family}", "fpq_accel", "test_accel", parameters, "verilator", environment)
+    name = f"accel-{family}-{device}" if device else f"accel-{family}"
+    defines = dict.fromkeys(TARGET_DEFINES[device or "generic"], 1)
+    return Bench(name, "fpq_accel", "test_accel", parameters, "verilator", environment, defines)
 
 
 def _packaged(family: str, geometry: Geometry) -> Bench:
@@ -89,6 +92,7 @@ BENCHES = [
     # Whole accelerators, each other in all that a build can vary.
     _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128)),
     _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
+    _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128), "ultrascale"),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
     _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),
     _packaged("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2)),

@@ -23,8 +23,24 @@ module fpq_array
   output logic [Rows*Columns*SumBits-1:0]   sums_o      // row r, column c at r * Columns + c
 );
 
-  if (Target != TargetGeneric && Family == fpq_pkg::FamilyFp4) begin : gen_fp4
+  if (is_mapped(Target, Family) && Family == fpq_pkg::FamilyFp4) begin : gen_fp4
     fpq_array_fp4 #(
+      .Target (Target),
+      .Rows   (Rows),
+      .Columns(Columns),
+      .Lanes  (Lanes)
+    ) u_array (
+      .clk_i,
+      .valid_i,
+      .first_i,
+      .last_i,
+      .pass_i,
+      .a_codes_i,
+      .w_codes_i,
+      .sums_o
+    );
+  end else if (is_mapped(Target, Family)) begin : gen_fp6
+    fpq_array_fp6 #(
       .Target (Target),
       .Rows   (Rows),
       .Columns(Columns),

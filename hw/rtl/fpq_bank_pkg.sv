@@ -73,9 +73,29 @@ package fpq_bank_pkg;
     return 2 + (adds_in_dsp(target) ? dot_dsp_cycles(lanes) : 1 + tree_levels(lanes));
   endfunction
 
+  // fpq_dot_fp6_dsp: lanes of a cascade, a slice each; cycles from lane 0's operands to the accumulators'.
+  localparam int Fp6Cascade = 32;
+
+  function automatic int fp6_dot_cycles(int lanes);
+    return Fp6Cascade + 2 + (lanes / Fp6Cascade > 2 ? 1 : 0);
+  endfunction
+
+  // fpq_array_fp6: cycles from a chunk to the accumulators' operands.
+  function automatic int fp6_sum_cycle(int lanes);
+    return 1 + fp6_dot_cycles(lanes);
+  endfunction
+
+  // Which arrays are built of a device's primitives; the others are behaviour.
+  function automatic bit is_mapped(target_e target, fpq_pkg::family_e family);
+    return family == fpq_pkg::FamilyFp4 ? target != TargetGeneric :
+           family == fpq_pkg::FamilyFp6 && target == TargetUltrascale;
+  endfunction
+
   // fpq_array: cycles from the last chunk to the group's sums.
   function automatic int array_latency(target_e target, fpq_pkg::family_e family, int lanes);
-    if (target != TargetGeneric && family == fpq_pkg::FamilyFp4) return fp4_sum_cycle(target, lanes) + 2;
+    if (is_mapped(target, family)) begin
+      return 2 + (family == fpq_pkg::FamilyFp4 ? fp4_sum_cycle(target, lanes) : fp6_sum_cycle(lanes));
+    end
     return 4;
   endfunction
 

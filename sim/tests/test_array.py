@@ -17,7 +17,7 @@ from tests.reference import FORMATS
 
 PASSES = 400
 PLAIN, POSITIVE, NEGATIVE = 0, 1, 2  # fpq_bank_pkg::pass_e
-SETTLED = 40  # cycles after which every array is empty
+SETTLED = 60  # cycles after which every array is empty
 
 
 def codes(random: np.random.Generator, shape: tuple[int, ...], bits: int, corner: bool) -> npt.NDArray[np.int64]:

@@ -15,6 +15,7 @@ from tests.reference import FORMATS
 
 CHUNKS = 3000
 SUM_BITS = 26
+CASCADE = 32  # fpq_bank_pkg::Fp6Cascade
 
 
 @cocotb.test()
@@ -36,14 +37,14 @@ async def dot(dut: Any) -> None:
             total = np.zeros(2, np.int64)
     found: list[tuple[int, int]] = []
     await start(dut, valid_i=0, keep_i=0)
-    latency = lanes + 2
+    latency = CASCADE + 2 + int(lanes > 2 * CASCADE)  # fp6_dot_cycles
     for cycle in range(CHUNKS + latency + 3):
         await FallingEdge(dut.clk_i)
         if 0 <= (chunk := cycle - latency - 2) < CHUNKS and ends[chunk]:
             word = int(dut.sums_o.value)
             both = [(word >> (SUM_BITS * i)) & ((1 << SUM_BITS) - 1) for i in (0, 1)]
             found.append((both[0] - (both[0] >> 25 << 26), both[1] - (both[1] >> 25 << 26)))
-        late = [min(max(cycle - lane, 0), CHUNKS - 1) for lane in range(lanes)]
+        late = [min(max(cycle - lane % CASCADE, 0), CHUNKS - 1) for lane in range(lanes)]
         pairs = [(int(w[t, 1, lane]) << 20) + int(w[t, 0, lane]) for lane, t in enumerate(late)]
         dut.a_i.value = join([int(a[t, lane]) & 0x7F for lane, t in enumerate(late)], 7)
         dut.w_i.value = join([pair & 0x7FFFFFF for pair in pairs], 27)

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dot products of fpq_array for FP6 in DSP slices: a slice multiplies an activation by the weights of two neighbouring
+// columns. Operands become integers once a row or pair of columns, and come as late there as their slice stands in its cascade.
+
+`include "fpq_assert.svh"
+
+module fpq_array_fp6
+  import fpq_bank_pkg::*;
+#(
+  parameter target_e Target = TargetUltrascale,
+  parameter int Rows = 4,
+  parameter int Columns = 8,
+  parameter int Lanes = 32,
+  localparam int SumBits = sum_bits(fpq_pkg::FamilyFp6)
+) (
+  input  logic                            clk_i,
+  input  logic                            valid_i,
+  input  logic                            first_i,
+  input  logic                            last_i,
+  input  pass_e                           pass_i,
+  input  logic [Rows*Lanes*6-1:0]         a_codes_i,
+  input  logic [Columns*Lanes*6-1:0]      w_codes_i,
+  output logic [Rows*Columns*SumBits-1:0] sums_o
+);
+
+  `FPQ_REQUIRE(gen_bad_columns, Columns % 2 == 0, "fpq_array_fp6: Columns must be even: two share a DSP slice")
+
+  localparam int Pairs = Columns / 2;
+
+  // Control beside the cascades' results, and a cycle later.
+  logic valid, first, last, last_q;
+
+  fpq_delay #(
+    .Width (3),
+    .Cycles(fp6_sum_cycle(Lanes))
+  ) u_control (
+    .clk_i,
+    .data_i({valid_i, first_i, valid_i & last_i}),
+    .data_o({valid, first, last})
+  );
+
+  always_ff @(posedge clk_i) begin
+    last_q <= last;
+  end
+
+  logic [Rows-1:0][Lanes-1:0][6:0] a_units;
+  logic [Pairs-1:0][Lanes-1:0][26:0] w_pairs;
+
+  for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
+    for (genvar r = 0; r < Rows; r++) begin : gen_activations
+      fpq_recode_a_fp6 #(
+        .Late(l % Fp6Cascade)
+      ) u_recode (
+        .clk_i,
+        .pass_i,
+        .code_i (a_codes_i[6*(r*Lanes+l)+:6]),
+        .units_o(a_units[r][l])
+      );
+    end
+    for (genvar c = 0; c < Pairs; c++) begin : gen_weights
+      fpq_pair_fp6 #(
+        .Late(l % Fp6Cascade)
+      ) u_pair (
+        .clk_i,
+        .codes_i({w_codes_i[6*((2*c+1)*Lanes+l)+:6], w_codes_i[6*(2*c*Lanes+l)+:6]}),
+        .pair_o (w_pairs[c][l])
+      );
+    end
+  end
+
+  for (genvar r = 0; r < Rows; r++) begin : gen_rows
+    for (genvar c = 0; c < Pairs; c++) begin : gen_columns
+      fpq_dot_fp6_dsp #(
+        .Target(Target),
+        .Lanes (Lanes)
+      ) u_dot (
+        .clk_i,
+        .valid_i(valid),
+        .first_i(first),
+        .keep_i (last_q),
+        .a_i    (a_units[r]),
+        .w_i    (w_pairs[c]),
+        .sums_o (sums_o[(r*Columns+2*c)*SumBits+:2*SumBits])
+      );
+    end
+  end
+
+endmodule
