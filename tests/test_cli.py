@@ -456,6 +456,8 @@ def test_evaluate_does_not_mix_runs(run: Run, tmp_path: Path, scores: list[int])
     (tmp_path / "float.json").write_text("{}")
     refused(run(*arguments, "--images", 4), 1, "float.json is no result of `fpqvar evaluate`", "remove it")
     refused(run("evaluate", "--recipes", "fp5", "--out", tmp_path), 2, "unknown recipe 'fp5'")
+    refused(run("evaluate", "--recipes", " , ", "--out", tmp_path), 2, "--recipes ' , ': give at least one")
+    assert run("evaluate", "--recipes", " float , ,", "--images", 5, "--out", tmp_path / "spaces")[0] == 0
     refused(run("evaluate", "--device", "tpu", "--out", tmp_path), 2, "unknown device 'tpu'")
 
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from host.cli.model import choose_recipe, load
+from host.cli.model import choose_recipe, load, words
 from host.cli.progress import Bar, Ticks
 from host.cli.report import versions, write_json
 from sw_quant.errors import UsageError
@@ -126,7 +126,7 @@ def search(
     from sw_quant.recipe import LAYER_KINDS, load_recipe
 
     chosen = choose_recipe(None, recipe)
-    lists = {"--weights": weights.split(","), "--activations": activations.split(",")}
+    lists = {"--weights": words(weights, "--weights"), "--activations": words(activations, "--activations")}
     for option, names in lists.items():
         for name in names:
             if name not in FORMATS or (option == "--weights" and FORMATS[name].kind == "dual"):

@@ -12,7 +12,7 @@ from rich.table import Table
 from host.cli.draw import Sampling
 from host.cli.fast import check_fast
 from host.cli.features import CLASSIFIER, Features, Measure, open_measure
-from host.cli.model import FLOAT, choose_recipe, load
+from host.cli.model import FLOAT, choose_recipe, load, words
 from host.cli.progress import Ticks
 from host.cli.report import write_json
 from host.cli.scoring import GOLDEN, Job, Run, check_backend, check_device, check_factors, score_recipe
@@ -77,7 +77,7 @@ def evaluate(
     check_device(device)
     check_backend(backend)
     chosen_features = Features.parse(features, reference)
-    names = [name.strip() for name in recipes.split(",")]
+    names = words(recipes, "--recipes")
     chosen = {name: None if name == FLOAT else choose_recipe(None, name) for name in names}
     if fast:
         check_fast(chosen, backend, GOLDEN)

@@ -35,6 +35,7 @@ __all__ = [
     "open_model",
     "pack",
     "parse_classes",
+    "words",
 ]
 
 FLOAT = "float"
@@ -213,6 +214,14 @@ def check_backend(backend: str) -> None:
     """Refuse an unknown backend before anything is loaded."""
     if backend not in (FLOAT, *BACKENDS):
         raise UsageError(f"unknown backend {backend!r}; known: {', '.join((FLOAT, *BACKENDS))}")
+
+
+def words(text: str, option: str) -> list[str]:
+    """The parts of a list on the command line, without spaces around them. Raises UsageError where there are none."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise UsageError(f"{option} {text!r}: give at least one, several separated by commas")
+    return found
 
 
 def parse_classes(text: str, names: Sequence[str]) -> list[int]:

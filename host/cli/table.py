@@ -12,7 +12,7 @@ import typer
 from host.cli.draw import Sampling
 from host.cli.evaluate import exact_float32, score_recipes
 from host.cli.features import Features, open_measure
-from host.cli.model import FLOAT, choose_recipe, load
+from host.cli.model import FLOAT, choose_recipe, load, words
 from host.cli.progress import Ticks
 from host.cli.report import machine, versions, write_json
 from host.cli.scoring import Job, Run, check_device
@@ -86,13 +86,13 @@ def table(
     """
     check_device(device)
     numbers = _seeds(seeds)
-    rows = every_row() if recipes == ALL else recipes.split(",")
+    rows = every_row() if recipes == ALL else words(recipes, "--recipes")
     chosen = {name: None if name == FLOAT else choose_recipe(None, name) for name in rows}
     ensure_writable(out)
     exact_float32()
     ticks, found = Ticks(), dict[str, list[list[dict[str, Any]]]]()
     with Workers.join() as workers:
-        for model in models.split(","):
+        for model in words(models, "--models"):
             loaded = load(model)
             sampling = asdict(Sampling.of(loaded.defaults, None, None, None))
             found[model] = []
