@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.benches import BENCHES
+from sim.children import stop_all
 from sim.coverage import add_up
-from sim.runner import Outcome, prepare_environment, run
+from sim.runner import TIMEOUT, Outcome, prepare_environment, run
 from sw_quant.errors import FpqvarError
 
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of every random choice")
     parser.add_argument("--jobs", type=int, default=2, help="benches at a time")
     parser.add_argument("--waves", action="store_true", help="write waveforms into build/sim/<bench>")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a bench may take (300)")
     arguments = parser.parse_args()
     wanted = [*arguments.names, *arguments.only]
     unknown = [name for name in wanted if not any(fnmatch(bench.name, name) for bench in BENCHES)]
@@ -39,12 +41,17 @@ def main() -> int:
     print(f"seed {arguments.seed} (again: python -m sim --seed {arguments.seed})", flush=True)
     started = time.monotonic()
     outcomes: list[Outcome] = []
+    seed, waves, timeout = arguments.seed, arguments.waves, arguments.timeout
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for outcome in pool.map(lambda bench: run(bench, arguments.seed, arguments.waves), chosen):
-            outcomes.append(outcome)
-            seconds = outcome.build_seconds + outcome.run_seconds
-            word = "passed" if outcome.passed else "FAILED"
-            print(f"[{len(outcomes)}/{len(chosen)}] {outcome.bench.name}: {word} in {seconds:.0f} s", flush=True)
+        try:
+            for outcome in pool.map(lambda bench: run(bench, seed, waves, timeout), chosen):
+                outcomes.append(outcome)
+                seconds = outcome.build_seconds + outcome.run_seconds
+                word = "passed" if outcome.passed else "FAILED"
+                print(f"[{len(outcomes)}/{len(chosen)}] {outcome.bench.name}: {word} in {seconds:.0f} s", flush=True)
+        except BaseException:  # Ctrl-C, or a build that fails: nothing goes on
+            stop_all()
+            raise
     return report(outcomes, time.monotonic() - started)
 
 
@@ -85,3 +92,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except FpqvarError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

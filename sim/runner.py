@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds a design with Icarus or Verilator and runs a cocotb module on it."""
+"""Builds a design with Icarus or Verilator and runs a cocotb module on it, within a time."""
 
 import os
 import re
@@ -8,12 +8,12 @@ import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
+from sim.children import Children, TimeOut
 from sw_quant.errors import FpqvarError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "PACKAGES",
     "ROOT",
     "RTL",
+    "TIMEOUT",
     "Bench",
     "Outcome",
     "modules",
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "hw" / "rtl"
 MODELS = ROOT / "sim" / "models"  # of the devices' primitives
 BUILD = ROOT / "build" / "sim"
+TIMEOUT = 300.0  # seconds of a bench, its build included
 PACKAGES = [RTL / "fpq_pkg.sv", *sorted(set(RTL.glob("*_pkg.sv")) - {RTL / "fpq_pkg.sv"})]
 
 
@@ -98,12 +100,15 @@ def prepare_environment(benches: Iterable[Bench]) -> None:
     os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
 
 
-def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
-    """Build and run; a failing test is told in the outcome, a failing build raises FpqvarError that names the log."""
+def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) -> Outcome:
+    """Build and run; a failing test is told in the outcome, a failing build raises FpqvarError that names the log.
+
+    After `timeout` seconds the compiler or simulator is killed with all its children, and the bench has failed.
+    """
     where = BUILD / bench.name
     where.mkdir(parents=True, exist_ok=True)
     build_log, log, results = where / "build.log", where / "run.log", where / "results.xml"
-    runner = _runner(bench.simulator)
+    runner = _runner(bench.simulator, Children(timeout))
     top = RTL / f"{bench.top}.sv"
     if bench.text:
         top = where / f"{bench.top}.v"
@@ -123,12 +128,15 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             timescale=("1ns", "1ps"),
             log_file=build_log,
         )
+    except TimeOut as error:
+        return Outcome(bench, time.monotonic() - started, 0.0, {"build": f"{error}, and was killed"}, build_log)
     except (SystemExit, RuntimeError) as error:
         raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
     built = time.monotonic()
     for old in (results, where / "coverage.json"):
         old.unlink(missing_ok=True)
-    with suppress(SystemExit, RuntimeError):  # the results tell; none at all counts as a failure
+    late: str | None = None
+    try:
         runner.test(
             hdl_toplevel=bench.top,
             test_module=f"sim.tests.{bench.module}",
@@ -141,24 +149,34 @@ def run(bench: Bench, seed: int, waves: bool = False) -> Outcome:
             extra_env={key: str(value) for key, value in bench.environment.items()},
             log_file=log,
         )
+    except TimeOut as error:
+        late = f"{error}, and was killed"
+    except (SystemExit, RuntimeError):
+        pass  # the results tell; none at all counts as a failure
     tests = _read(results) if bench.caught is None else _read_caught(bench.caught, log)
+    if late is not None:
+        tests["time"] = late
     return Outcome(bench, built - started, time.monotonic() - built, tests, log)
 
 
-def _runner(simulator: str) -> "Runner":
-    """cocotb's runner; the one for Verilator shows cocotb the ports only, which is much faster."""
-    from cocotb_tools.runner import Verilator, get_runner
+def _runner(simulator: str, children: Children) -> "Runner":
+    """cocotb's runner, its programs killable; the one for Verilator shows cocotb the ports only, which is faster."""
+    from cocotb_tools.runner import Icarus, Verilator
 
-    if simulator != "verilator":
-        return get_runner(simulator)
+    class TimedIcarus(Icarus):
+        def _execute_cmds(self, cmds: Any, cwd: Any, stdout: TextIO | None = None) -> None:
+            children.run(cmds, cwd, self.env, stdout)
 
     class PortsOnly(Verilator):
+        def _execute_cmds(self, cmds: Any, cwd: Any, stdout: TextIO | None = None) -> None:
+            children.run(cmds, cwd, self.env, stdout)
+
         def _build_command(self) -> list[list[str]]:
             commands = super()._build_command()
             swap = {"--public-flat-rw": ["--public-depth", "1"]}
             return [[part for word in command for part in swap.get(word, [word])] for command in commands]
 
-    return PortsOnly()
+    return PortsOnly() if simulator == "verilator" else TimedIcarus()
 
 
 def modules(top: str) -> list[Path]:
