@@ -2,6 +2,7 @@
 """cocotbext-axi round the accelerator: control master, memory with bounds and faults, stalls on every channel."""
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -68,13 +69,18 @@ class GuardedMemory:
 
 
 class Accelerator:
-    """fpq_accel with its memory. `faults[port] = (beat, response)` answers that beat (write: burst) with an error."""
+    """fpq_accel with its memory.
+
+    `faults[port] = (beat, response)` answers that beat (write: burst) with an error; see `fail`.
+    """
 
     def __init__(self, dut: Any, image: npt.NDArray[np.uint8], banks: int) -> None:
         self.dut = dut
         self.memory = GuardedMemory(image)
         self.faults: dict[str, tuple[int, AxiResp]] = {}
+        self.faulted: int | None = None
         self.counts: dict[str, int] = {}
+        self._asked: dict[str, deque[int]] = {}  # addresses of the beats (writes: bursts) that are to be answered
         self.beats_of_y = 0
         around = {"clock": dut.ap_clk, "reset": dut.ap_rst_n, "reset_active_level": False}
         self._control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi_control"), **around)
@@ -83,8 +89,10 @@ class Accelerator:
             bus = AxiReadBus.from_prefix(dut, f"m_axi_{name}")
             self._ports[name] = AxiRamRead(bus, **around, mem=self.memory)
             self._watch(name, self._ports[name].r_channel, "rresp")
+            self._note_addresses(name, self._ports[name].ar_channel, beats=True)
         self._ports["y"] = AxiRamWrite(AxiWriteBus.from_prefix(dut, "m_axi_y"), **around, mem=self.memory)
         self._watch("y", self._ports["y"].b_channel, "bresp")
+        self._note_addresses("y", self._ports["y"].aw_channel, beats=False)
         self._count_beats_of_y(self._ports["y"].w_channel)
         for port in (self._control.write_if, self._control.read_if, *self._ports.values()):
             port.log.setLevel("ERROR")  # else a line for each burst
@@ -96,12 +104,26 @@ class Accelerator:
         async def counted(item: Any) -> None:
             count = self.counts.get(port, 0)
             self.counts[port] = count + 1
+            address = self._asked[port].popleft()
             beat, response = self.faults.get(port, (-1, AxiResp.OKAY))
             if count == beat:
                 setattr(item, field, response)
+                self.faulted = address
             await send(item)
 
         channel.send = counted
+
+    def _note_addresses(self, port: str, channel: Any, beats: bool) -> None:
+        """Keep the addresses of what a port asks for; it is answered in order."""
+        receive, asked = channel.recv, self._asked.setdefault(port, deque())
+
+        async def noted() -> Any:
+            item = await receive()
+            address, length = (int(item.araddr), int(item.arlen)) if beats else (int(item.awaddr), 0)
+            asked.extend(address + beat * self.bus_bytes for beat in range(length + 1))
+            return item
+
+        channel.recv = noted
 
     def _count_beats_of_y(self, channel: Any) -> None:
         """`counts["y"]` are bursts, since an error answers a burst; `beats_of_y` are what the engine counts."""
@@ -115,9 +137,14 @@ class Accelerator:
         channel.recv = counted
 
     @property
+    def bus_bytes(self) -> int:
+        """Bytes of a beat."""
+        return int(self._ports["x"].byte_lanes)
+
+    @property
     def bytes_read(self) -> int:
         """Since the last start, by what the slaves have sent."""
-        return sum(count for port, count in self.counts.items() if port != "y") * int(self._ports["x"].byte_lanes)
+        return sum(count for port, count in self.counts.items() if port != "y") * self.bus_bytes
 
     @property
     def bytes_written(self) -> int:
@@ -128,6 +155,10 @@ class Accelerator:
     def ports(self) -> list[str]:
         """Names of the memory ports: x, w0 ..., y."""
         return list(self._ports)
+
+    def fail(self, port: str, beat: int, response: AxiResp) -> None:
+        """Answer a beat (write: burst) of the next run with an error; `faulted` will be its address."""
+        self.faults[port], self.faulted = (beat, response), None
 
     def stall(self, pattern: str) -> None:
         """Pause all channels of all ports, the control's too, by a pattern of STALLS."""
@@ -141,6 +172,8 @@ class Accelerator:
         """Some cycles of reset; what memory still owed is forgotten."""
         self.dut.ap_rst_n.value = 0
         await ClockCycles(self.dut.ap_clk, 8)
+        for asked in self._asked.values():
+            asked.clear()
         self.dut.ap_rst_n.value = 1
         await ClockCycles(self.dut.ap_clk, 2)
 

@@ -17,6 +17,7 @@ from host._generated import (
     STRIDE_MULTIPLE,
     ErrorCode,
     Geometry,
+    Opcode,
 )
 from host.command import Gemm, check, decode_fields, encode_fields, fit_row_tiles
 from host.devices.golden import GoldenDevice
@@ -25,7 +26,7 @@ from sim.vectors import halves
 from sw_quant._generated import FORMATS
 from sw_quant.errors import FpqvarError
 
-__all__ = ["COMPARED", "Form", "Scene", "all_forms", "golden_run"]
+__all__ = ["COMPARED", "Form", "Scene", "all_forms", "check_survivors", "golden_run", "owner"]
 
 Image = npt.NDArray[np.uint8]
 
@@ -218,3 +219,43 @@ def golden_run(scene: Scene, address: int, count: int) -> tuple[Image, Mapping[s
     device.memory.data[: scene.nbytes] = scene.image
     registers = device._execute(address, count)  # all of them, where Device.run tells those that a host needs
     return device.memory.data[: scene.nbytes], registers
+
+
+def check_survivors(scene: Scene, address: int, failed: int, image: Image) -> None:
+    """What the contract promises after memory has failed a command; AssertionError if a byte is wrong.
+
+    Commands before it are done; its elements of Y and those of later ones may hold anything; all else is as it was.
+    """
+    memory, _ = golden_run(scene, address, failed)
+    wrong = image != memory
+    for raw in scene.descriptors[failed:]:
+        gemm = decode_fields(raw)
+        for row in range(gemm["m"]):
+            start = gemm["y_address"] + row * gemm["y_stride"]
+            wrong[start : start + 2 * gemm["n"]] = False
+    assert not wrong.any(), f"command {failed} failed; byte {np.flatnonzero(wrong)[0]:#x}, which is not its, is wrong"
+
+
+def owner(scene: Scene, list_address: int, port: str, beat: int, bus_bytes: int) -> int:
+    """The command that a beat on a memory port belongs to."""
+    for index, raw in enumerate(scene.descriptors):
+        gemm = decode_fields(raw)
+        parts = []
+        if port == "x":
+            parts.append((list_address + index * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES))
+        if gemm["opcode"] == Opcode.GEMM:
+            command = Gemm.decode(raw)
+            bits = FORMATS[command.w_format].bits
+            parts += {
+                "x": [(command.x_address, (command.m - 1) * command.x_stride + 2 * command.k)],
+                "w": [
+                    (
+                        command.w_address,
+                        StreamShape.of(command.n, command.k, command.group, bits, scene.geometry).nbytes,
+                    )
+                ],
+                "y": [(command.y_address, (command.m - 1) * command.y_stride + 2 * command.n)],
+            }[port[0]]
+        if any(start < beat + bus_bytes and beat < start + nbytes for start, nbytes in parts):
+            return index
+    raise AssertionError(f"port {port}: the beat at {beat:#x} belongs to no command")

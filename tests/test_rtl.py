@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from host import DeviceTimeout, open_device
 from host._generated import SIMULATION_GEOMETRIES, ErrorCode, Geometry
 from host.devices.rtl import RtlDevice
-from sim.commands import COMPARED, Form, Scene, all_forms, golden_run
+from sim.commands import COMPARED, Form, Scene, all_forms, check_survivors, golden_run
 from sw_quant.errors import FpqvarError, UsageError
 
 pytestmark = [
@@ -145,11 +145,13 @@ def test_an_error_on_any_beat_ends_the_run_with_its_code(device: RtlDevice, port
         device.start(address, count)
         result = device.wait(60)
         device.engine.fail(port, 0, 0)
+        image = device.memory.data[: scene.nbytes].copy()
         play(device, small_scene(beat))
         if result.status == ErrorCode.OK:
             break
         assert result.status == (ErrorCode.WRITE if port == "y" else ErrorCode.READ)
         assert result.error_index < count
+        check_survivors(scene, address, result.error_index, image)
         failed += 1
         beat += 1
     assert failed > 8, f"only {failed} beats on port {port}"
