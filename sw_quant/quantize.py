@@ -165,18 +165,20 @@ def quantize_model(
 
     Raises FpqvarError naming the layer whose shape or values the recipe cannot take, or what is wrong with the factors.
     """
-    config = model.config
+    config, tuned = model.config, dict[str, Tensor]()
     if recipe.by_error is not None:
         if factors is not None:
             raise UsageError(f"recipe {recipe.name} finds its own factors; leave {factors.origin} out")
         from .ptq.pack import quantize_by_error
 
-        layers, into_adaln = quantize_by_error(model, recipe, progress)
+        found = quantize_by_error(model, recipe, progress)
+        layers, into_adaln, tuned = found.layers, found.factors, found.state
     else:
         factors = factors or recipe_factors(recipe, model)
         layers, into_adaln = _quantize_layers(model, recipe, progress, factors)
     left_out = {f"blocks.{block}.{key}" for block in range(config.depth) for key in _LINEAR_KEYS}
-    state = fold_signs({key: value.cpu() for key, value in model.var.state_dict().items()}, config, into_adaln)
+    own = model.var.state_dict() | tuned
+    state = fold_signs({key: value.cpu() for key, value in own.items()}, config, into_adaln)
     manifest = new_manifest(
         recipe=recipe,
         source=source,

@@ -21,6 +21,10 @@ Instead of rounding to nearest with the formats and transforms of the tables, er
     activations = ["e2m1", "dual4"]      # to choose among, layer by layer
     smoothing = [0.0, 0.5]               # exponents of smoothing factors to choose among
 
+    [tune]                               # after it: what an engine does not see, learnt end to end
+    iterations = 400
+    rate = 0.001
+
 What no engine computes can be studied all the same, by fake quantization in torch (`LayerRecipe.on_engine` is false):
 
     activation_group = "tensor"          # other groups than the weights', or one scale for a whole tensor
@@ -174,6 +178,9 @@ class LayerRecipe(BaseModel):
         return value
 
 
+TuneKind = Literal["biases", "scales", "weights", "adaln", "head", "embeddings"]
+
+
 class ByError(BaseModel):
     """Weights, scales and each layer's transform chosen so that the layers' outputs stay what they were (`ptq`).
 
@@ -190,6 +197,29 @@ class ByError(BaseModel):
     activations: tuple[FormatName, ...] = Field(min_length=1, strict=False)
     smoothing: tuple[float, ...] = Field(default=(0.0,), min_length=1, strict=False)
     group: int = Field(default=128, gt=0, multiple_of=K_MULTIPLE)
+
+
+class Tune(BaseModel):
+    """End-to-end tuning after `by_error`: what an engine does not see is learnt against the float model (`ptq.tune`).
+
+    Attributes:
+        iterations: of AdamW.
+        images: of the float model, that are learnt on.
+        batch: images of an iteration.
+        rate: the learning rate at its highest.
+        learn: "biases" and "scales" of the layers' weights, "weights" (their codes then change too), "adaln", "head"
+            (of the logits), "embeddings" (of tokens, classes and places, and attention's scales).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    iterations: int = Field(default=400, ge=1)
+    images: int = Field(default=16384, ge=1)
+    batch: int = Field(default=128, ge=1)
+    rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    learn: tuple[TuneKind, ...] = Field(
+        default=("biases", "scales", "adaln", "head", "embeddings"), min_length=1, strict=False
+    )
 
 
 class Recipe(BaseModel):
@@ -211,6 +241,7 @@ class Recipe(BaseModel):
     seed: int = Field(default=0, ge=0)
     kv_cache: FormatName | None = None
     by_error: ByError | None = None
+    tune: Tune | None = None
     factors: str | None = Field(default=None, min_length=1)
     mat_qkv: LayerRecipe
     proj: LayerRecipe
@@ -258,6 +289,16 @@ class Recipe(BaseModel):
         if names and (self.ties != "even" or self.by_error is not None):
             key = "ties" if self.ties != "even" else "by_error"
             raise ValueError(f"[{names[0]}] preset: MX and NVFP4 round to nearest, ties to even; remove {key}")
+        return self
+
+    @model_validator(mode="after")
+    def _tune_follows_errors(self) -> "Recipe":
+        if self.tune is not None and self.by_error is None:
+            raise ValueError("[tune] goes on from [by_error]; add that table, as best-fp4 has it, or remove [tune]")
+        if self.tune is not None and len(set(self.tune.learn)) != len(self.tune.learn):
+            raise ValueError(f"[tune] learn names something twice: {', '.join(self.tune.learn)}")
+        if self.tune is not None and self.tune.batch > self.tune.images:
+            raise ValueError(f"[tune] batch is {self.tune.batch}, of {self.tune.images} images; lower it")
         return self
 
     @model_validator(mode="after")

@@ -29,7 +29,8 @@ SOURCE = Source(name="tiny", sha256="0" * 64)
 def _recipe(**changes: object) -> Recipe:
     best = load_recipe("best-fp4")
     assert best.by_error is not None
-    return best.model_copy(update={"by_error": best.by_error.model_copy(update={"images": 12, **changes})})
+    by_error = best.by_error.model_copy(update={"images": 12, **changes})
+    return best.model_copy(update={"by_error": by_error, "tune": None})
 
 
 def _random(seed: int, rows: int, k: int) -> torch.Tensor:

@@ -25,6 +25,8 @@ from sw_quant.var import LinearLayer, Var
 
 __all__ = ["Calibration", "draw_calibration", "reconstruct"]
 
+_AT_A_TIME = 512  # images that are drawn side by side
+
 Report = Callable[[str, Choice, float], None]
 """Called after each layer with its name, what was chosen, and the relative squared error of its outputs."""
 
@@ -53,8 +55,12 @@ def draw_calibration(var: Var, images: int, seed: int, cfg: float, top_k: int, t
     config, device = var.config, var.lvl_1L.device
     labels = torch.arange(images, device=device) % config.classes
     seeds = [_number("calibration", seed, i) for i in range(images)]
-    tokens, _ = var.generate_tokens(labels, 0, cfg, top_k, top_p, image_seeds=seeds)
-    inputs = var.vqvae.quantize.transformer_inputs(tokens)
+    parts = []
+    for start in range(0, images, _AT_A_TIME):
+        some = slice(start, start + _AT_A_TIME)
+        tokens, _ = var.generate_tokens(labels[some], 0, cfg, top_k, top_p, image_seeds=seeds[some])
+        parts.append(var.vqvae.quantize.transformer_inputs(tokens))
+    inputs = torch.cat(parts)
     return Calibration(torch.cat((labels, torch.full_like(labels, config.classes))), torch.cat((inputs, inputs)))
 
 
