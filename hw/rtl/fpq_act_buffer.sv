@@ -41,40 +41,43 @@ module fpq_act_buffer
 
   localparam int RowLog2 = Rows > 1 ? $clog2(Rows) : 1;
 
-  logic rows_valid, rows_pop, tile_last, rows_last;
-  logic [31:0] rows, done_q;             // rows of the command; those that are in
-  logic [TagWidth-1:0] tag;
-  logic [AddrWidth-1:0] base_q, addr_q;  // first chunk of the tile, chunk to write
+  logic form_valid, form_take, active_q, row_in, tile_last, rows_last, tile_more;
+  logic [31:0] rows;
+  logic [32:0] left_q;                         // rows of the command from this one on, less 2: the sign tells of the last
+  logic [TagWidth-1:0] tag, tag_q;
+  logic [AddrWidth-1:0] base_q, addr_q, next;  // first chunk of the tile, chunk to write, the one after it
   logic [RowLog2-1:0] row_q;
 
   fpq_fifo #(.Width(TagWidth + 32), .Depth(4)) u_form (
     .clk_i, .rst_ni,
     .valid_i(form_valid_i), .ready_o(form_ready_o), .data_i({form_tag_i, form_rows_i}),
-    .valid_o(rows_valid), .ready_i(rows_pop), .data_o({tag, rows})
+    .valid_o(form_valid), .ready_i(form_take), .data_o({tag, rows})
   );
 
-  assign rows_last = done_q == rows - 1'b1;
+  assign row_in    = chunk_valid_i & chunk_row_last_i;
+  assign rows_last = left_q[32];
   assign tile_last = row_q == RowLog2'(Rows - 1) || rows_last;
-  assign rows_pop  = chunk_valid_i & chunk_row_last_i & rows_last;
+  assign tile_more = chunk_row_last_i & ~tile_last;  // the tile's next row begins
+  assign form_take = ~active_q | (row_in & rows_last);
+  assign next      = (tile_more ? base_q : addr_q) + AddrWidth'(~tile_more);  // one adder
 
   always_ff @(posedge clk_i) begin
-    tile_o          <= rst_ni & chunk_valid_i & chunk_row_last_i & tile_last;
-    nonfinite_o     <= rst_ni & chunk_valid_i & chunk_row_last_i & chunk_nonfinite_i;
-    nonfinite_tag_o <= tag;
+    tile_o          <= rst_ni & row_in & tile_last;
+    nonfinite_o     <= rst_ni & row_in & chunk_nonfinite_i;
+    nonfinite_tag_o <= tag_q;
     if (!rst_ni) begin
-      base_q <= '0;
-      addr_q <= '0;
-      row_q  <= '0;
-      done_q <= '0;
-    end else if (chunk_valid_i) begin
-      addr_q <= addr_q + 1'b1;
-      if (chunk_row_last_i) begin
-        row_q  <= tile_last ? '0 : row_q + 1'b1;
-        done_q <= rows_last ? '0 : done_q + 1'b1;
-        if (tile_last) base_q <= addr_q + 1'b1;
-        else addr_q <= base_q;
-      end
+      active_q <= 1'b0;
+      base_q   <= '0;
+      addr_q   <= '0;
+      row_q    <= '0;
+    end else begin
+      if (form_take) active_q <= form_valid;
+      if (chunk_valid_i) addr_q <= next;
+      if (row_in) row_q <= tile_last ? '0 : row_q + 1'b1;
+      if (row_in & tile_last) base_q <= next;
     end
+    if (form_take) tag_q <= tag;
+    if (form_take | row_in) left_q <= (form_take ? {1'b0, rows} : left_q) + {32'hffff_ffff, ~form_take};
   end
 
   fpq_ram #(
@@ -117,6 +120,6 @@ module fpq_act_buffer
     assign scales_o = scales;
   end
 
-  `FPQ_ASSERT(FormFirst, !chunk_valid_i || rows_valid)
+  `FPQ_ASSERT(FormFirst, !chunk_valid_i || active_q)
 
 endmodule

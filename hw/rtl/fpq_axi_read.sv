@@ -55,10 +55,11 @@ module fpq_axi_read #(
     .burst_addr_o(burst_addr), .burst_len_o(burst_len), .burst_last_o(burst_last)
   );
 
-  // A burst passes when it gets one of MaxBursts slots; its last beat gives the slot back.
+  // A burst passes when it gets one of MaxBursts slots; its last beat gives the slot back, a cycle later.
   assign burst_ready = queue_ready & slot_any & ~stop_i;
   assign slot_take   = burst_valid & burst_ready;
-  assign slot_give   = rvalid_i & rready_o & rlast_i;
+
+  always_ff @(posedge clk_i) slot_give <= rst_ni & rvalid_i & rready_o & rlast_i;
 
   fpq_credit #(.Width($clog2(MaxBursts) + 1), .Initial(MaxBursts)) u_slots (
     .clk_i, .rst_ni, .give_i(slot_give), .take_i(slot_take), .any_o(slot_any)
@@ -66,8 +67,7 @@ module fpq_axi_read #(
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) count_q <= '0;
-    else if (slot_take & ~slot_give) count_q <= count_q + 1'b1;
-    else if (slot_give & ~slot_take) count_q <= count_q - 1'b1;
+    else if (slot_take ^ slot_give) count_q <= count_q + (slot_take ? ($clog2(MaxBursts) + 1)'(1) : '1);
   end
   assign idle_o = count_q == '0;
 

@@ -7,53 +7,61 @@
 module fpq_realign #(
   parameter int BusBits = 128,
   parameter int BeatsWidth = 12,
+  parameter int SideWidth = 1,  // what is known of a run
   localparam int Words = BusBits / 64,
   localparam int OffsetWidth = Words > 1 ? $clog2(Words) : 1
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  // Runs: the word of the first beat where it begins, beats that it fills when shifted.
+  // Runs, taken when they begin: the word of the first beat where it begins, beats that it fills when shifted.
   input  logic                   run_valid_i,
   output logic                   run_ready_o,
   input  logic [OffsetWidth-1:0] run_offset_i,
   input  logic [BeatsWidth-1:0]  run_beats_i,
+  input  logic [SideWidth-1:0]   run_side_i,
   input  logic                   beat_valid_i,
   output logic                   beat_ready_o,
   input  logic [BusBits-1:0]     beat_data_i,
   output logic                   data_valid_o,
   input  logic                   data_ready_i,
   output logic [BusBits-1:0]     data_o,
-  output logic                   data_last_o  // the run's last
+  output logic [SideWidth-1:0]   side_o
 );
 
-  logic primed_q;                      // the run's first beat is in previous_q
+  logic active_q;                      // there is a run
+  logic pass_q;                        // a beat completes one; else it only primes
+  logic aligned_q;
+  logic [OffsetWidth-1:0] offset_q;
   logic [BusBits-1:0] previous_q;
-  logic [BeatsWidth-1:0] done_q;       // beats of the run that have left
-  logic aligned, pass, take;
+  logic [BeatsWidth:0] left_q;         // beats to leave from this one on, less 2: the sign tells of the last
+  logic take, leave;
   logic [2*BusBits-1:0] window;
 
-  assign aligned = run_offset_i == '0;
-  assign pass = aligned | primed_q;    // this beat completes one; else it only primes
-  assign data_valid_o = run_valid_i & beat_valid_i & pass;
-  assign beat_ready_o = run_valid_i & (data_ready_i | ~pass);
-  assign take = beat_valid_i & beat_ready_o;
-  assign data_last_o = done_q == run_beats_i - 1'b1;
-  assign run_ready_o = data_valid_o & data_ready_i & data_last_o;
+  assign data_valid_o = active_q & beat_valid_i & pass_q;
+  assign beat_ready_o = active_q & (data_ready_i | ~pass_q);
+  assign take  = beat_valid_i & beat_ready_o;
+  assign leave = data_valid_o & data_ready_i;
+  assign run_ready_o = ~active_q | (leave & left_q[BeatsWidth]);
 
-  assign window = aligned ? {previous_q, beat_data_i} : {beat_data_i, previous_q};
-  assign data_o = window[{{(32-OffsetWidth){1'b0}}, run_offset_i} * 64 +: BusBits];
+  assign window = aligned_q ? {previous_q, beat_data_i} : {beat_data_i, previous_q};
+  assign data_o = window[{{(32-OffsetWidth){1'b0}}, offset_q} * 64 +: BusBits];
 
   always_ff @(posedge clk_i) begin
     if (take) previous_q <= beat_data_i;
-    if (!rst_ni) begin
-      primed_q <= 1'b0;
-      done_q   <= '0;
-    end else if (take) begin
-      primed_q <= ~run_ready_o;
-      if (pass) done_q <= data_last_o ? '0 : done_q + 1'b1;
+    if (!rst_ni) active_q <= 1'b0;
+    else if (run_ready_o) active_q <= run_valid_i;
+    if (run_ready_o) begin
+      aligned_q <= run_offset_i == '0;
+      offset_q  <= run_offset_i;
+      side_o    <= run_side_i;
+    end
+    if (run_ready_o | take) pass_q <= ~run_ready_o | (run_offset_i == '0);
+    if (run_ready_o | leave) begin
+      left_q <= (run_ready_o ? {1'b0, run_beats_i} : left_q) + {{BeatsWidth{1'b1}}, ~run_ready_o};  // one adder
     end
   end
 
-  `FPQ_ASSERT_STABLE(DataStable, data_valid_o, data_ready_i, {data_o, data_last_o})
+  `FPQ_ASSERT_STABLE(RunStable, run_valid_i, run_ready_o, {run_offset_i, run_beats_i, run_side_i})
+  `FPQ_ASSERT_STABLE(DataStable, data_valid_o, data_ready_i, data_o)
 
 endmodule

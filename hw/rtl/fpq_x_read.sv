@@ -82,21 +82,29 @@ module fpq_x_read #(
   end
 
   // What is under way, in order.
-  logic run_ready, info_ready, info_valid, info_pop, info_fetch;
+  localparam int InfoWidth = 1 + TagWidth + OffsetWidth + BeatsWidth;
+  logic queue_valid, queue_pop;
+  logic [InfoWidth-1:0] queue_data;
+  logic run_ready, info_ready, info_valid, info_pop, info_fetch, fetch;
+  logic [TagWidth-1:0] info_tag;
   logic [OffsetWidth-1:0] info_offset;
   logic [BeatsWidth-1:0] info_beats;
 
   assign req_ready = run_ready & info_ready;
 
-  fpq_fifo #(.Width(1 + TagWidth + OffsetWidth + BeatsWidth), .Depth(16)) u_info (
+  fpq_fifo #(.Width(InfoWidth), .Depth(16)) u_info (
     .clk_i, .rst_ni,
     .valid_i(accept), .ready_o(info_ready),
     .data_i({pick_fetch, tag, offset, bytes[BytesWidth-1:BeatLog2]}),
-    .valid_o(info_valid), .ready_i(info_pop),
-    .data_o({info_fetch, error_tag_o, info_offset, info_beats})
+    .valid_o(queue_valid), .ready_i(queue_pop), .data_o(queue_data)
   );
 
-  logic beat_valid, beat_ready, beat_error, data_valid, data_last;
+  fpq_slice #(.Width(InfoWidth)) u_next (
+    .clk_i, .rst_ni, .valid_i(queue_valid), .ready_o(queue_pop), .data_i(queue_data),
+    .valid_o(info_valid), .ready_i(info_pop), .data_o({info_fetch, info_tag, info_offset, info_beats})
+  );
+
+  logic beat_valid, beat_ready, beat_error, data_valid;
   logic [BusBits-1:0] beat_data;
 
   // The bytes are a multiple of the bus: setting the low bits adds BusBytes - 1.
@@ -108,20 +116,19 @@ module fpq_x_read #(
     .arvalid_o, .arready_i, .araddr_o, .arlen_o, .rvalid_i, .rready_o, .rdata_i, .rresp_i, .rlast_i
   );
 
-  fpq_realign #(.BusBits(BusBits), .BeatsWidth(BeatsWidth)) u_realign (
+  fpq_realign #(.BusBits(BusBits), .BeatsWidth(BeatsWidth), .SideWidth(1 + TagWidth)) u_realign (
     .clk_i, .rst_ni,
     .run_valid_i(info_valid), .run_ready_o(info_pop), .run_offset_i(info_offset), .run_beats_i(info_beats),
+    .run_side_i({info_fetch, info_tag}),
     .beat_valid_i(beat_valid), .beat_ready_o(beat_ready), .beat_data_i(beat_data),
-    .data_valid_o(data_valid), .data_ready_i(info_fetch | row_data_ready_i), .data_o, .data_last_o(data_last)
+    .data_valid_o(data_valid), .data_ready_i(fetch | row_data_ready_i), .data_o,
+    .side_o({fetch, error_tag_o})
   );
 
-  assign fetch_data_valid_o = data_valid & info_fetch;
-  assign row_data_valid_o   = data_valid & ~info_fetch;
+  assign fetch_data_valid_o = data_valid & fetch;
+  assign row_data_valid_o   = data_valid & ~fetch;
   assign fetch_error_o = beat_error;  // descriptors are aligned: beats pass one to one
-  assign error_o = beat_valid & beat_ready & beat_error & ~info_fetch;
-
-  logic unused_last;
-  assign unused_last = data_last;
+  assign error_o = beat_valid & beat_ready & beat_error & ~fetch;
 
   `FPQ_ASSERT_STABLE(FetchStable, fetch_valid_i, fetch_ready_o, {fetch_addr_i, fetch_bytes_i})
   `FPQ_ASSERT_STABLE(RowStable, row_valid_i, row_ready_o, {row_addr_i, row_bytes_i})
