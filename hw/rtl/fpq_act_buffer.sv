@@ -59,7 +59,7 @@ module fpq_act_buffer
   assign tile_last = row_q == RowLog2'(Rows - 1) || rows_last;
   assign tile_more = chunk_row_last_i & ~tile_last;  // the tile's next row begins
   assign form_take = ~active_q | (row_in & rows_last);
-  assign next      = (tile_more ? base_q : addr_q) + AddrWidth'(~tile_more);  // one adder
+  assign next      = (tile_more ? base_q : addr_q) + {{AddrWidth-1{1'b0}}, ~tile_more};  // one adder
 
   always_ff @(posedge clk_i) begin
     tile_o          <= rst_ni & row_in & tile_last;

@@ -62,17 +62,22 @@ module fpq_w_unpack
   `FPQ_REQUIRE(gen_bad_word, BusBits % WordBits == 0 && Columns * 16 % WordBits == 0 && OutWidth * 32 % WordBits == 0,
                "fpq_w_unpack: WordBits must divide a beat, a group's scales and a piece of the bias")
 
-  typedef enum logic [2:0] {
-    Start,
-    Bias,
-    Scales,
-    Codes,
-    Padding
+  // One bit a section: a test of the section is a register.
+  typedef enum logic [4:0] {
+    Start   = 5'b00001,
+    Bias    = 5'b00010,
+    Scales  = 5'b00100,
+    Codes   = 5'b01000,
+    Padding = 5'b10000
   } section_e;
 
   section_e section_q;
-  logic [SectionWidth-1:0] beats_q;           // beats of the section still to come
-  logic [ChunkWidth-1:0] left_q;              // chunks or groups still to come
+  logic in_start, in_bias, in_scales, in_codes, in_padding;
+  // Counters tell their end by their sign.
+  logic [SectionWidth:0] beats_q;             // beats of the section from this one on, less 2
+  logic [ChunkWidth:0] left_q;                // groups still to come, less 1; chunks from this one on, less 2
+  // The chunk's last beat; the group's last word of scales; all words of bias are in.
+  logic part_last_q, scale_part_last_q, bias_all_q;
   logic [WordIndexWidth-1:0] word_q;          // word of the beat
   logic [ChunkPartWidth-1:0] part_q;          // beat of the chunk
   logic [ScalePartWidth-1:0] scale_part_q;    // word of the group's scales
@@ -80,92 +85,107 @@ module fpq_w_unpack
   logic [$clog2(ChunkDepth)-1:0] code_addr_q;
   logic [$clog2(ScaleDepth)-1:0] scale_addr_q;
 
-  logic header, word_last, step, take, part_last, section_end, start, padded, codes_end, tile_end;
+  logic whole_q;  // the beat has nothing more to give than this step's word
+  logic header, word_next, step, take, part_last, section_end, start, padded, codes_end, tile_end;
+  logic code_last, scale_last, bias_step;
   logic [WordBits-1:0] word;
 
-  assign header = section_q == Bias || section_q == Scales;
-  assign word_last = word_q == WordIndexWidth'(BeatWords - 1);
-  assign beat_ready_o = section_q != Start && (!header || word_last);
-  assign step = beat_valid_i && section_q != Start;  // a word of a header, or a beat of codes or padding
-  assign take = beat_valid_i & beat_ready_o;
-  assign section_end = take && beats_q == SectionWidth'(1);
-  assign part_last = part_q == ChunkPartWidth'(ChunkParts - 1);
+  assign {in_padding, in_codes, in_scales, in_bias, in_start} = section_q;
+  assign header = in_bias | in_scales;
+  assign beat_ready_o = whole_q;
+  assign step = beat_valid_i & ~in_start;  // a word of a header, or a beat of codes or padding
+  assign take = beat_valid_i & whole_q;
+  assign word_next = BeatWords == 1 || word_q == WordIndexWidth'(BeatWords - 2);  // the next word is a beat's last
+  assign section_end = take & beats_q[SectionWidth];
+  assign part_last = part_last_q;
   assign word = beat_data_i[word_q*WordBits +: WordBits];
-  assign start = section_q == Start && tile_valid_i;
-  assign tile_ready_o = section_q == Start ? tile_i.absent : tile_end;
+  assign start = in_start & tile_valid_i;
+  assign tile_ready_o = (in_start & tile_i.absent) | tile_end;
 
   // Chunks are multiples of 32 bytes; an odd number of odd multiples is padded to 64.
   assign padded = ChunkBits % 512 != 0 && tile_i.chunks[0];
-  assign codes_end = section_q == Codes && take && part_last && left_q == ChunkWidth'(1);
-  assign tile_end = padded ? section_q == Padding && section_end : codes_end;
+  assign codes_end = in_codes & beat_valid_i & part_last & left_q[ChunkWidth];
+  assign tile_end = (codes_end & ~padded) | (in_padding & section_end);
+
+  // What the counters go on from, and whether they begin again; one adder each.
+  logic beats_load, left_load;
+  logic [SectionWidth-1:0] beats_length;
+  logic [ChunkWidth-1:0] left_length;
+
+  assign beats_load   = in_start | in_codes | (in_bias & section_end);
+  assign beats_length = in_start ? SectionWidth'(BiasBeats) : in_codes ? SectionWidth'(PaddingBeats) : tile_i.scale_beats;
+  assign left_load    = in_bias | (in_scales & section_end);
+  assign left_length  = in_bias ? tile_i.groups : tile_i.chunks;
 
   always_ff @(posedge clk_i) begin
+    if (beats_load | take) begin
+      beats_q <= (beats_load ? {1'b0, beats_length} : beats_q) + {{SectionWidth{1'b1}}, ~beats_load};
+    end
+    if (left_load | scale_last | code_last) begin
+      left_q <= (left_load ? {1'b0, left_length} : left_q) + {{ChunkWidth{1'b1}}, ~(left_load & in_scales)};
+    end
+    if (in_start) bias_count_q <= '0;
+    else if (bias_step) bias_count_q <= bias_count_q + 1'b1;
+    if (in_start) bias_all_q <= 1'b0;
+    else if (bias_step) bias_all_q <= bias_count_q == BiasCountWidth'(BiasTotal - 1);
+    if (in_bias | scale_valid_o) begin
+      scale_part_q      <= in_bias | scale_part_last_q ? '0 : scale_part_q + 1'b1;
+      scale_part_last_q <= ScaleParts == 1 || (~in_bias && scale_part_q == ScalePartWidth'(ScaleParts - 2));
+    end
     if (!rst_ni) begin
-      section_q <= Start;
-      word_q <= '0;
-      part_q <= '0;
-      code_addr_q <= '0;
+      section_q    <= Start;
+      word_q       <= '0;
+      whole_q      <= 1'b0;
+      part_q       <= '0;
+      part_last_q  <= ChunkParts == 1;
+      code_addr_q  <= '0;
       scale_addr_q <= '0;
     end else begin
-      if (step && header) word_q <= word_last ? '0 : word_q + 1'b1;
+      if (step & header) word_q <= whole_q ? '0 : word_q + 1'b1;
+      if (code_valid_o) begin
+        part_q      <= part_last ? '0 : part_q + 1'b1;
+        part_last_q <= ChunkParts == 1 || part_q == ChunkPartWidth'(ChunkParts - 2);
+      end
+      // The rings' places of a tile that the bank does not have are left out.
+      if (code_last | (start & tile_i.absent)) begin
+        code_addr_q <= code_addr_q + (in_start ? $bits(code_addr_q)'(tile_i.chunks) : $bits(code_addr_q)'(1));
+      end
+      if (scale_last | (start & tile_i.absent)) begin
+        scale_addr_q <= scale_addr_q + (in_start ? $bits(scale_addr_q)'(tile_i.groups) : $bits(scale_addr_q)'(1));
+      end
       unique case (section_q)
         Start: begin
-          if (start && tile_i.absent) begin
-            code_addr_q  <= code_addr_q + $bits(code_addr_q)'(tile_i.chunks);
-            scale_addr_q <= scale_addr_q + $bits(scale_addr_q)'(tile_i.groups);
-          end else if (start) begin
-            section_q <= Bias;
-          end
-          beats_q <= SectionWidth'(BiasBeats);
-          bias_count_q <= '0;
+          if (start & ~tile_i.absent) section_q <= Bias;
+          whole_q <= start & ~tile_i.absent & (BeatWords == 1);
         end
         Bias: begin
-          if (step && bias_count_q != BiasCountWidth'(BiasTotal)) bias_count_q <= bias_count_q + 1'b1;
-          if (take) beats_q <= beats_q - 1'b1;
-          if (section_end) begin
-            section_q <= Scales;
-            beats_q <= tile_i.scale_beats;
-          end
-          left_q <= tile_i.groups;
-          scale_part_q <= '0;
+          if (section_end) section_q <= Scales;
+          if (step) whole_q <= word_next;
         end
         Scales: begin
-          if (scale_valid_o) begin
-            scale_part_q <= scale_part_o == ScalePartWidth'(ScaleParts - 1) ? '0 : scale_part_q + 1'b1;
-            if (scale_part_o == ScalePartWidth'(ScaleParts - 1)) begin
-              scale_addr_q <= scale_addr_q + 1'b1;
-              left_q <= left_q - 1'b1;
-            end
-          end
-          if (take) beats_q <= beats_q - 1'b1;
-          if (section_end) begin
-            section_q <= Codes;
-            left_q <= tile_i.chunks;
-          end
+          if (section_end) section_q <= Codes;
+          if (step) whole_q <= word_next | section_end;
         end
         Codes: begin
-          if (take) part_q <= part_last ? '0 : part_q + 1'b1;
-          if (take && part_last) begin
-            code_addr_q <= code_addr_q + 1'b1;
-            left_q <= left_q - 1'b1;
-          end
-          beats_q <= SectionWidth'(PaddingBeats);
           if (codes_end) section_q <= padded ? Padding : Start;
+          if (codes_end) whole_q <= padded;
         end
         Padding: begin
-          if (take) beats_q <= beats_q - 1'b1;
           if (section_end) section_q <= Start;
+          if (section_end) whole_q <= 1'b0;
         end
         default: section_q <= Start;
       endcase
     end
   end
 
-  assign code_valid_o = section_q == Codes && take;
+  assign code_valid_o = in_codes & beat_valid_i;
+  assign code_last    = code_valid_o & part_last;
   assign code_addr_o  = code_addr_q;
   assign code_part_o  = part_q;
   assign code_data_o  = beat_data_i;
-  assign scale_valid_o = section_q == Scales && step && left_q != '0;
+  assign scale_valid_o = in_scales & beat_valid_i & ~left_q[ChunkWidth];
+  assign scale_last    = scale_valid_o & scale_part_last_q;
   assign scale_addr_o  = scale_addr_q;
   assign scale_part_o  = scale_part_q;
   assign scale_data_o  = word;
@@ -174,8 +194,7 @@ module fpq_w_unpack
   always_ff @(posedge clk_i) chunk_o <= rst_ni & code_valid_o & part_last;
 
   // Pieces of bias gather from BiasWords words.
-  logic bias_step;
-  assign bias_step = section_q == Bias && step && bias_count_q != BiasCountWidth'(BiasTotal);
+  assign bias_step = in_bias & beat_valid_i & ~bias_all_q;
 
   if (BiasWords == 1) begin : gen_whole_piece
     assign bias_valid_o = bias_step;
@@ -197,6 +216,6 @@ module fpq_w_unpack
   assign error_tag_o = tile_i.tag;
 
   `FPQ_ASSERT_STABLE(TileStable, tile_valid_i, tile_ready_o, tile_i)
-  `FPQ_ASSERT(TileHeld, section_q == Start || tile_valid_i)
+  `FPQ_ASSERT(TileHeld, in_start || tile_valid_i)
 
 endmodule
