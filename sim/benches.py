@@ -8,6 +8,7 @@ from host._generated import FAMILIES, Geometry
 from hw.synth.config import make_job
 from hw.synth.wrapper import TOP, verilog
 from sim.bank_benches import BANK_BENCHES
+from sim.cell_benches import CELL_BENCHES
 from sim.engine_benches import ENGINE_BENCHES
 from sim.lint import TARGET_DEFINES
 from sim.runner import Bench
@@ -49,6 +50,12 @@ def _prologue(family: str, words: int, lanes: int) -> Bench:
     )
 
 
+def _quantizer(family: str, words: int) -> Bench:
+    parameters: dict[str, int | str] = {"Family": f"8'd{FAMILIES[family].id}", "Words": words}
+    environment = {"FAMILY": family, "WORDS": str(words)}
+    return Bench(f"quantizer-{family}", "fpq_quantizer", "test_quantizer", parameters, "verilator", environment)
+
+
 def _accelerator(family: str, geometry: Geometry, device: str = "") -> Bench:
     size = asdict(geometry)
     names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth", "bus_bits": "BusBits"}
@@ -74,6 +81,7 @@ def _x_read(bus_bits: int) -> Bench:
         "fpq_x_read",
         "test_x_read",
         {"BusBits": bus_bits},
+        "verilator",
         environment={"BUS_BITS": str(bus_bits)},
     )
 
@@ -96,6 +104,7 @@ BENCHES = [
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
     _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),
     _packaged("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2)),
+    *(_quantizer(family, 4) for family in FAMILIES),
     _prologue("fp4", 8, 32),
     _prologue("fp4", 32, 128),
     _prologue("fp6", 8, 32),
@@ -103,5 +112,6 @@ BENCHES = [
     _prologue("int4", 16, 32),
     _prologue("int8", 8, 128),
     *ENGINE_BENCHES,
+    *CELL_BENCHES,
     *BANK_BENCHES,
 ]

@@ -13,7 +13,7 @@ __all__ = ["ENGINE_BENCHES"]
 def _burst(bus_bits: int, burst_beats: int, span_width: int) -> Bench:
     parameters = {"BusBits": bus_bits, "BurstBeats": burst_beats, "SpanWidth": span_width}
     environment = {"BUS_BITS": str(bus_bits), "BURST_BEATS": str(burst_beats), "SPAN_WIDTH": str(span_width)}
-    return Bench(f"burst-{bus_bits}", "fpq_burst", "test_burst", parameters, environment=environment)
+    return Bench(f"burst-{bus_bits}", "fpq_burst", "test_burst", parameters, "verilator", environment)
 
 
 def _store(rows: int, columns: int, banks: int, out_width: int, bus_bits: int) -> Bench:
@@ -29,6 +29,21 @@ def _plan(family: str, geometry: Geometry) -> Bench:
     parameters = {"Family": FAMILIES[family].id} | {names[key]: size[key] for key in names}
     environment = {"FAMILY": family, "GEOMETRY": json.dumps(size)}
     return Bench(f"plan-{family}-{geometry.lanes}", "fpq_plan", "test_plan", parameters, "verilator", environment)
+
+
+def _weights(name: str, bits: int, bank: int, banks: int, columns: int, lanes: int, bus_bits: int) -> Bench:
+    parameters = {"Bank": bank, "Banks": banks, "Columns": columns, "BusBits": bus_bits, "OutWidth": 4}
+    size = {"bits": bits, "bank": bank, "banks": banks, "columns": columns, "lanes": lanes, "bus_bits": bus_bits}
+    return Bench(
+        f"weights-{name}", "fpq_weights", "test_weights", parameters | {"ChunkBits": columns * lanes * bits},
+        "verilator", {"SIZE": json.dumps(size | {"out_width": 4})},
+    )  # fmt: skip
+
+
+def _commands(family: str, geometry: Geometry) -> Bench:
+    plan = _plan(family, geometry)
+    parameters = {**plan.parameters, "Banks": geometry.banks}
+    return Bench(f"commands-{family}", "fpq_commands", "test_commands", parameters, "verilator", plan.environment)
 
 
 def _issue(rows: int, columns: int, banks: int, slots: int, spacing: int) -> Bench:
@@ -57,6 +72,10 @@ ENGINE_BENCHES = [
     _plan("fp4", Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128)),
     _plan("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=64)),
     _plan("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=1024, bus_bits=512)),
+    _weights("fp4", 4, 1, 3, 8, 32, 128),
+    _weights("fp6", 6, 0, 1, 4, 64, 256),
+    _weights("int4", 4, 1, 2, 12, 32, 64),
+    _commands("fp4", Geometry(rows=4, columns=8, lanes=32, act_depth=1024, bus_bits=128, banks=2)),
     _issue(2, 8, 1, 16, 4),
     _issue(4, 12, 3, 8, 1),
 ]

@@ -7,10 +7,13 @@ import shutil
 import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sim.children import Children, TimeOut
@@ -114,6 +117,8 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
         top = where / f"{bench.top}.v"
         top.write_text(bench.text, encoding="utf-8")
     started = time.monotonic()
+    if bench.simulator == "verilator" and not waves:
+        _copy_runtime(_runtime(), where)
     try:
         runner.build(
             sources=[*PACKAGES, top] if bench.simulator == "verilator" else modules(bench.top),
@@ -133,6 +138,8 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
     except (SystemExit, RuntimeError) as error:
         raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
     built = time.monotonic()
+    if bench.simulator == "verilator" and not waves:
+        _copy_runtime(where, _runtime())
     for old in (results, where / "coverage.json"):
         old.unlink(missing_ok=True)
     late: str | None = None
@@ -157,6 +164,22 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
     if late is not None:
         tests["time"] = late
     return Outcome(bench, built - started, time.monotonic() - built, tests, log)
+
+
+def _runtime() -> Path:
+    """Where Verilator's own objects are kept: the same for all benches, and slower to compile than most designs."""
+    flags = " ".join([*_VERILATOR_FLAGS, version("verilator"), str(verilator())])
+    return BUILD / f"runtime-{zlib.crc32(flags.encode()):08x}"
+
+
+def _copy_runtime(source: Path, to: Path) -> None:
+    """Those objects that are there and missing in the other folder; whole, whoever else does the same."""
+    to.mkdir(parents=True, exist_ok=True)
+    for path in source.glob("verilated*.o"):
+        if not (to / path.name).exists():
+            with NamedTemporaryFile(dir=to, delete=False) as part:
+                part.write(path.read_bytes())
+            Path(part.name).replace(to / path.name)
 
 
 def _runner(simulator: str, children: Children) -> "Runner":
@@ -189,10 +212,13 @@ def modules(top: str) -> list[Path]:
     return sorted(found)
 
 
+_VERILATOR_FLAGS = ["--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
+
+
 def _build_args(bench: Bench, waves: bool) -> list[str]:
     if bench.simulator == "icarus":
         return ["-Wno-timescale"]
-    args = ["-y", str(RTL), "-y", str(MODELS), "--assert", "-Wno-fatal", "-O3", "-CFLAGS", "-O0"]
+    args = ["-y", str(RTL), "-y", str(MODELS), *_VERILATOR_FLAGS]
     return [*args, "--trace-fst"] if waves else args
 
 

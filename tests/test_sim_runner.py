@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.runner import BUILD, Bench, prepare_environment, run
+from sim.benches import BENCHES
+from sim.runner import BUILD, Bench, modules, prepare_environment, run
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("cocotb_tools") is None or shutil.which("iverilog") is None,
@@ -70,3 +71,11 @@ def test_the_command_line_tells_it() -> None:
     assert "align: FAILED" in done.stdout
     assert "was not done after 0.01 s, and was killed" in done.stdout
     assert "0 of 1 benches passed" in done.stdout
+
+
+def test_what_asserts_runs_where_assertions_do() -> None:
+    """Icarus knows no concurrent assertions: no module with one may be tested there alone."""
+    for bench in BENCHES:
+        if bench.simulator == "icarus":
+            asserting = [path.name for path in modules(bench.top) if "`FPQ_ASSERT" in path.read_text()]
+            assert not asserting, f"bench {bench.name} runs on Icarus, which skips the assertions of {asserting}"
