@@ -59,7 +59,8 @@ module fpq_plan
     Capacity,   // of K and row_tiles alone
     Group,      // the next group's length
     Chunk,      // one chunk of it
-    Total,      // row_tiles * chunks
+    Sum,        // row_tiles * chunks is complete
+    Total,      // and compared
     Alignment,
     Stride,
     Sections,   // sizes in whole sections
@@ -84,40 +85,51 @@ module fpq_plan
   assign length = group_q < k_left_q ? group_q : k_left_q;
   assign group_end = chunk_left_q <= LaneUnits;
 
+  // The command stands while it is walked through, so its checks are made beforehand, in one cycle or in two: those of the
+  // first cycle are there for Opcode, those of the second for Format.
+  logic bad_opcode_q, bad_format_q, rest_q, bad_flags_q, bad_reserved_q;
+  logic [4:0] zero_q;
+  logic ragged_q, ght_ragged_q, bad_shape_q, bad_capacity_q, bad_total_q, bad_alignment_q, bad_stride_q;
+  logic long_k_q, many_tiles_q, short_x_q, short_y_q;
+
+  always_ff @(posedge clk_i) begin
+    bad_opcode_q <= !nop && command.opcode != OpGemm;
+    bad_format_q <= command.w_format != 8'(family_weights(Family))
+                    || (command.a_format != 8'(family_weights(Family)) && !dual);
+    rest_q       <= command_rest_i || command.reserved_3 != '0 || command.reserved_36 != '0;
+    bad_flags_q  <= (command.flags & ~CmdFlagMask) != '0;
+    zero_q       <= {command.m == '0, command.n == '0, command.k == '0, command.group == '0, command.row_tiles == '0};
+    ragged_q     <= (command.n[UnitLog2-1:0] | command.k[UnitLog2-1:0] | command.group[UnitLog2-1:0]) != '0;
+    ght_ragged_q <= command.flags[CmdFlagGht] && command.k[$clog2(GhtBlock)-1:0] != '0;
+    long_k_q     <= command.k > MaxK;
+    many_tiles_q <= command.row_tiles > 32'(ActDepth);
+    short_x_q    <= command.x_stride < {command.k[30:0], 1'b0};
+    short_y_q    <= {1'b0, command.y_stride} < {command.n, 1'b0};
+    bad_alignment_q <= (command.x_address[SectionLog2-1:0] | command.w_address[SectionLog2-1:0]
+                        | command.y_address[SectionLog2-1:0]) != '0
+                       || (command.x_stride % StrideMultiple) != '0 || (command.y_stride % StrideMultiple) != '0;
+
+    bad_reserved_q <= rest_q | bad_flags_q;
+    bad_shape_q    <= (|zero_q) | ragged_q | ght_ragged_q;
+    bad_capacity_q <= long_k_q | many_tiles_q;
+    bad_total_q    <= total_q > TotalWidth'(ActDepth);
+    bad_stride_q   <= short_x_q | short_y_q;
+  end
+
   // One check a state: the error code if it fails.
   error_e fault;
   always_comb begin
     fault = ErrOk;
     unique case (state_q)
-      Opcode: if (!nop && command.opcode != OpGemm) fault = ErrOpcode;
-      Format: begin
-        if (command.w_format != 8'(family_weights(Family))) fault = ErrFormat;
-        if (command.a_format != 8'(family_weights(Family)) && !dual) fault = ErrFormat;
-      end
-      Reserved: begin
-        if (command_rest_i || command.reserved_3 != '0 || command.reserved_36 != '0
-            || (command.flags & ~CmdFlagMask) != '0) fault = ErrReserved;
-      end
-      Shape: begin
-        if (command.m == '0 || command.n == '0 || command.k == '0 || command.group == '0 || command.row_tiles == '0
-            || (command.n[UnitLog2-1:0] | command.k[UnitLog2-1:0] | command.group[UnitLog2-1:0]) != '0
-            || (command.flags[CmdFlagGht] && command.k[$clog2(GhtBlock)-1:0] != '0)) fault = ErrShape;
-      end
-      Capacity: if (command.k > MaxK || command.row_tiles > 32'(ActDepth)) fault = ErrCapacity;
-      Total: if (total_q > TotalWidth'(ActDepth)) fault = ErrCapacity;
-      Alignment: begin
-        if ((command.x_address[SectionLog2-1:0] | command.w_address[SectionLog2-1:0]
-             | command.y_address[SectionLog2-1:0]) != '0
-            || (command.x_stride % StrideMultiple) != '0 || (command.y_stride % StrideMultiple) != '0) begin
-          fault = ErrAlignment;
-        end
-      end
-      Stride: begin
-        if (command.x_stride < {command.k[30:0], 1'b0} || {1'b0, command.y_stride} < {command.n, 1'b0}) begin
-          fault = ErrAlignment;
-        end
-      end
-      default: fault = ErrOk;
+      Opcode:    if (bad_opcode_q) fault = ErrOpcode;
+      Format:    if (bad_format_q) fault = ErrFormat;
+      Reserved:  if (bad_reserved_q) fault = ErrReserved;
+      Shape:     if (bad_shape_q) fault = ErrShape;
+      Capacity:  if (bad_capacity_q) fault = ErrCapacity;
+      Total:     if (bad_total_q) fault = ErrCapacity;
+      Alignment: if (bad_alignment_q) fault = ErrAlignment;
+      Stride:    if (bad_stride_q) fault = ErrAlignment;
+      default:   fault = ErrOk;
     endcase
   end
 
@@ -141,7 +153,8 @@ module fpq_plan
         Shape: state_q <= Capacity;
         Capacity: state_q <= Group;
         Group: state_q <= Chunk;
-        Chunk: if (group_end) state_q <= k_left_q == '0 ? Total : Group;
+        Chunk: if (group_end) state_q <= k_left_q == '0 ? Sum : Group;
+        Sum: state_q <= Total;
         Total: state_q <= Alignment;
         Alignment: state_q <= Stride;
         Stride: state_q <= Sections;
@@ -181,12 +194,12 @@ module fpq_plan
         if (groups_q == ChunkWidth'(1)) group_chunks_q <= count_q;
       end
       Sections: begin
-        code_bytes_q  <= (code_bytes_q + BytesWidth'(SectionBytes - 1)) >> SectionLog2;
+        code_bytes_q  <= (code_bytes_q + BytesWidth'(BiasBytes + SectionBytes - 1)) >> SectionLog2;  // with the bias
         scale_bytes_q <= (scale_bytes_q + BytesWidth'(SectionBytes - 1)) >> SectionLog2;
       end
       Tile: begin
         scale_bytes_q <= scale_bytes_q << SectionLog2;
-        tile_bytes_q  <= ((code_bytes_q + scale_bytes_q) << SectionLog2) + BytesWidth'(BiasBytes);
+        tile_bytes_q  <= (code_bytes_q + scale_bytes_q) << SectionLog2;
       end
       default: ;
     endcase
