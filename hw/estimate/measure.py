@@ -84,13 +84,14 @@ def sane(unit: Unit, module: Mapping[str, Any], count: Count) -> None:
         raise FpqvarError(f"{name}: nothing is left after synthesis")
     driven, outputs, read, inputs = 0, 0, 0, 0
     netlist = Netlist(module)
+    through = {bit for port in module["ports"].values() if port["direction"] == "input" for bit in port["bits"]}
     for port_name, port in module["ports"].items():
         if re.match(SILENT, port_name):
             continue
         bits = port["bits"]
         if port["direction"] == "output":
             outputs += len(bits)
-            driven += sum(bit in netlist.drivers for bit in bits)
+            driven += sum(bit in netlist.drivers or bit in through for bit in bits)
         else:
             inputs += len(bits)
             read += sum(bool(netlist.fanout[bit]) for bit in bits)
