@@ -2,6 +2,7 @@
 """Runs the benches and prints what came of them: `python -m sim [names ...]`."""
 
 import argparse
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,7 @@ def report(outcomes: list[Outcome], seconds: float) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the simulators end, too
     try:
         sys.exit(main())
     except FpqvarError as error:

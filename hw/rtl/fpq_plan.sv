@@ -78,11 +78,12 @@ module fpq_plan
   logic [TotalWidth-1:0] total_q;                         // row_tiles * chunks so far
   logic [BytesWidth-1:0] code_bytes_q, scale_bytes_q, tile_bytes_q;
   logic group_end, nop;
+  logic shorter_q;  // a whole group is left, and more: known a cycle after k_left_q, which stands for two
 
   assign command = {{HalfBits{1'b0}}, command_i};
   assign dual = family_has_dual(Family) && command.a_format == 8'(family_dual(Family));
   assign nop = command.opcode == OpNop;
-  assign length = group_q < k_left_q ? group_q : k_left_q;
+  assign length = shorter_q ? group_q : k_left_q;
   assign group_end = chunk_left_q <= LaneUnits;
 
   // The command stands while it is walked through, so its checks are made beforehand, in one cycle or in two: those of the
@@ -168,8 +169,9 @@ module fpq_plan
     end
     if (fault != ErrOk) refuse_code_o <= fault;
 
+    shorter_q <= group_q < k_left_q;
     unique case (state_q)
-      Capacity: begin
+      Shape: begin
         k_left_q <= command.k[KWidth-1:UnitLog2];
         group_q  <= command.group > command.k ? command.k[KWidth-1:UnitLog2] : command.group[KWidth-1:UnitLog2];
         chunks_q <= '0;
