@@ -190,8 +190,11 @@ module fpq_w_unpack
   assign scale_part_o  = scale_part_q;
   assign scale_data_o  = word;
 
-  // The announcement comes when the memory has the chunk.
-  always_ff @(posedge clk_i) chunk_o <= rst_ni & code_valid_o & part_last;
+  // The announcement comes when the memory has the chunk; of a tile's last one when all its beats are in, padding too, so
+  // that no command is complete before an error among them is known.
+  always_ff @(posedge clk_i) begin
+    chunk_o <= rst_ni & (section_q == Padding ? section_end : code_valid_o & part_last & ~(codes_end & padded));
+  end
 
   // Pieces of bias gather from BiasWords words.
   assign bias_step = in_bias & beat_valid_i & ~bias_all_q;

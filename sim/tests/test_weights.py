@@ -52,7 +52,8 @@ class Bench:
         self.announced = self.sets = self.chunks = self.groups = self.wait = 0
         self.looking: deque[tuple[int, Step]] = deque()
         self.stored: deque[int] = deque()  # cycles at which sets have left the bank
-        self.now = self.asked = 0
+        self.now = self.asked = self.taken = self.told = self.tiled = self.due = 0
+        self.whole: dict[int, int] = {}  # chunks up to a tile's end, and beats
 
     def add_job(self, at: int) -> int:
         """A random job whose stream begins at an address; where it ends."""
@@ -88,6 +89,8 @@ class Bench:
             at_chunk, at_scale = (self.chunks + chunk) % DEPTH, (self.groups + group) % DEPTH
             self.steps.append(Step(at_chunk, at_scale, data, shape.groups if chunk == shape.chunks - 1 else 0))
         if tile is not None:
+            self.tiled, self.due = self.tiled + shape.chunks, self.due + (bias + scales + codes) // BUS
+            self.whole[self.tiled] = self.due
             piece = 4 * OUT_WIDTH
             for part in range(COLUMNS // OUT_WIDTH):
                 self.wanted_bias.append((self.sets % ENTRIES, part, self.number(tile + part * piece, piece)))
@@ -152,6 +155,7 @@ class Bench:
         if self.offered and int(dut.rready_o.value):
             self.beats.popleft()
             self.offered = False
+            self.taken += 1
         if int(dut.bias_valid_o.value):
             self.bias.append(tuple(int(getattr(dut, f"bias_{name}o").value) for name in ("entry_", "part_", "")))  # type: ignore[arg-type]
         if int(dut.error_o.value):
@@ -159,7 +163,9 @@ class Bench:
         if self.looking and self.looking[0][0] == self.now:
             step = self.looking.popleft()[1]
             assert (int(dut.codes_o.value), int(dut.scales_o.value)) == step.data, step
-        self.announced += int(dut.chunk_o.value)
+        if int(dut.chunk_o.value):
+            self.announced, self.told = self.announced + 1, self.told + 1
+            assert self.taken >= self.whole.get(self.told, 0), "a tile was announced before its last beat"
         self.now += 1
         await RisingEdge(dut.clk_i)
 
