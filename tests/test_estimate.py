@@ -279,7 +279,7 @@ def test_the_report_has_what_others_read(tmp_path: Path) -> None:
     unit = Unit("FP4, LUT stream", Design("fpq_dot_fp4", {"Lanes": 32}), "dot", "fp4", 32)
     row = Row(unit, XCUP.name, LARGE, Depth(2, 1, "a", "b"), "lockstep, 10 cycles", 1.0, 0.1, False)
     found = Core("fp4", FLAT, XCUP.name, [(8, replace(row, unit=replace(unit, group="part of the core")))])
-    fit = Fit("kv260", "fp4", FLAT, 0.5, 0.1, 0.2, FLAT, 0.69, "LUT", "")
+    fit = Fit("kv260", "fp4", FLAT, 0.5, 0.1, 0.2, 0.0, FLAT, 0.69, "LUT", "")
     paths = write_report(tmp_path, [row], [found], [fit], None, None)
     data = json.loads(paths[0].read_text(encoding="utf-8"))
     assert data["lut_per_mac"] == {"fp4": {"dot": 440 / 32, "core": 8 * 440 / 256}}

@@ -28,6 +28,7 @@ class Fit:
     spec_luts: float  # share of the board's
     spec_dsps: float
     spec_bram: float
+    spec_uram: float
     largest: Geometry | None
     largest_luts: float
     limit: str  # what stops a larger one
@@ -36,14 +37,18 @@ class Fit:
 
 def spec_geometry(board: str, family: str) -> Geometry:
     """The geometry that hw/spec/boards.toml gives a board."""
-    entry = load().boards.boards[board].geometry[family]
-    return Geometry(entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks)
+    one = load().boards.boards[board]
+    entry = one.geometry[family]
+    ultra = int(one.uram > 0)
+    return Geometry(entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks, ultra)
 
 
 def _array(core: Core, geometry: Geometry) -> float:
     """LUT sites of the dot units and the recoding of a geometry with the core's lanes."""
     old = core.geometry
-    cells = core.of_module("fpq_dot_fp4", "peer_dot") / (old.rows * old.columns * old.banks)
+    cells = core.of_module("fpq_dot_fp4", "fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "peer_dot") / (
+        old.rows * old.columns * old.banks
+    )
     a = core.of_module("fpq_recode_a_fp4", "fpq_recode_a_e2m1") / (old.rows * old.banks)
     w = core.of_module("fpq_recode_w_fp4", "fpq_recode_w_e2m1") / (old.columns * old.banks)
     return geometry.banks * (cells * geometry.rows * geometry.columns + a * geometry.rows + w * geometry.columns)
@@ -59,11 +64,11 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return mean_y - slope * mean_x, slope
 
 
-def bram36(core: Core, geometry: Geometry) -> float:
-    """BRAM36s: the activation buffer grows with rows and depth, the weights' ring with columns."""
+def memory(core: Core, geometry: Geometry, kind: str) -> float:
+    """BRAM36s or UltraRAMs: the activation buffer grows with rows and depth, the weights' ring with columns."""
     old, total, rows, columns = core.geometry, 0.0, 0.0, 0.0
     for number, row in core.parts:
-        blocks = number * row.count.bram / 2
+        blocks = number * (row.count.bram / 2 if kind == "bram36" else row.count.uram)
         if row.unit.design.top == "fpq_act_buffer":
             rows += blocks
         elif row.unit.design.top == "fpq_weights":
@@ -73,7 +78,7 @@ def bram36(core: Core, geometry: Geometry) -> float:
     return (
         total
         + rows * geometry.rows * geometry.act_depth / (old.rows * old.act_depth)
-        + columns * geometry.columns / old.columns
+        + columns * geometry.columns * geometry.banks / (old.columns * old.banks)
     )
 
 
@@ -88,7 +93,8 @@ def largest(board: Board, core: Core, wanted: Geometry, measured: Sequence[Core]
             limits = {
                 "LUT": luts > SHARE * board.luts,
                 "DSP": core.total("dsp") * outputs(one) / outputs(core.geometry) > board.dsps,
-                "BRAM": bram36(core, one) > board.bram36,
+                "BRAM": memory(core, one, "bram36") > board.bram36,
+                "URAM": memory(core, one, "uram") > board.uram,
             }
             if any(limits.values()):
                 blocked.setdefault(one.macs, set()).update(name for name, over in limits.items() if over)
@@ -125,7 +131,8 @@ def fits(family: str, cores: Mapping[str, Core], measured: Mapping[str, Sequence
                 wanted,
                 (core.sites if own else luts_of(core, wanted, known)) / board.luts,
                 core.total("dsp") * share / board.dsps,
-                bram36(core, wanted) / board.bram36,
+                memory(core, wanted, "bram36") / board.bram36,
+                memory(core, wanted, "uram") / board.uram if board.uram else 0.0,
                 best,
                 luts / board.luts,
                 limit,

@@ -24,13 +24,16 @@ DSP_SITES = 100
 FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
 # Descriptions for simulators only: synthesis takes other modules in their place.
 NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
+# Modules that refuse to be elaborated for 7 series.
+ONLY_ULTRASCALE = ("fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "fpq_dsp_add", "fpq_dsp_mac", "fpq_array_fp6")
 # Modules whose default parameters would take long to simulate as netlists.
 SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp4", "fpq_bank", "fpq_drain")}
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
-    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_recode_a_e2m1", "fpq_recode_w_e2m1", "fpq_dot_fp4", "fpq_float_unit",
-    "fpq_array_generic", "fpq_array", "fpq_bank_scales", "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer",
-    "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands", "fpq_x_loader", "fpq_x_read", "fpq_core",
+    "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_recode_a_e2m1", "fpq_recode_w_e2m1", "fpq_dot_fp4", "fpq_dot_fp4_dsp",
+    "fpq_dot_fp6_dsp", "fpq_float_unit", "fpq_array_generic", "fpq_array", "fpq_bank_scales", "fpq_drain", "fpq_bank",
+    "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands", "fpq_x_loader",
+    "fpq_x_read", "fpq_core",
 )  # fmt: skip
 
 
@@ -44,6 +47,7 @@ class Unit:
     format: str = ""
     macs: int = 0
     note: str = ""
+    devices: tuple[str, ...] = ()  # keys of DEVICES that it can be built for; none named: all
 
     @property
     def floor(self) -> float:
@@ -53,7 +57,12 @@ class Unit:
 
 def _dot(name: str, top: str, format: str, note: str = "", dsp: bool = False, **parameters: int) -> Unit:
     group = "peer" if top.startswith("peer_") else "dot"
-    return Unit(name, Design(top, parameters, dsp=dsp), group, format, parameters["Lanes"], note)
+    return Unit(name, Design(top, parameters, dsp=dsp), group, format, parameters["Lanes"], note, devices_of(top))
+
+
+def devices_of(top: str) -> tuple[str, ...]:
+    """The devices that a module can be built for: a DSP48E1 cannot do what these ask of a slice."""
+    return ("ultrascale",) if top in ONLY_ULTRASCALE else ()
 
 
 # The dot units that compete, of 128 lanes with their group accumulators. A new variant is a line here.
@@ -62,7 +71,15 @@ VARIANTS = (
     _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "with the dual format; operands recoded outside", Lanes=128),
     _dot("FP4, DSP adders", "fpq_dot_fp4_dsp", "fp4", "with the dual format; DSP: 1 of 8", Lanes=128),
     _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
-    Unit("FP6, DSP, 2 columns", Design("fpq_dot_fp6_dsp", {"Lanes": 128}), "dot", "fp6", 256, "DSP: 1 of 2"),
+    Unit(
+        "FP6, DSP, 2 columns",
+        Design("fpq_dot_fp6_dsp", {"Lanes": 128}),
+        "dot",
+        "fp6",
+        256,
+        "DSP: 1 of 2",
+        ("ultrascale",),
+    ),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )
@@ -109,7 +126,13 @@ def module_units() -> list[Unit]:
     """Every module of hw/rtl with its default parameters, but SMALL; of the device's primitives where it has them."""
     skip = {*NOT_FOR_SYNTHESIS, "fpq_accel", "fpq_core"}
     return [
-        Unit(path.stem, Design(path.stem, SMALL.get(path.stem, {})), "module", note=_small(path.stem))
+        Unit(
+            path.stem,
+            Design(path.stem, SMALL.get(path.stem, {})),
+            "module",
+            note=_small(path.stem),
+            devices=devices_of(path.stem),
+        )
         for path in sorted(RTL.glob("fpq_*.sv"))
         if not path.stem.endswith("_pkg") and path.stem not in skip
     ]

@@ -64,6 +64,10 @@ def _selected(names: Sequence[str], settings: Sequence[str], format: str, quick:
     return [unit for unit in units if not format or unit.format in ("", format)]
 
 
+def _built_for(unit: Unit) -> list[Device]:
+    return [one for key, one in DEVICES.items() if key in (unit.devices or DEVICES)]
+
+
 def _setting(text: str) -> tuple[str, int]:
     name, equals, value = text.partition("=")
     if not equals or not value.lstrip("-").isdigit():
@@ -142,7 +146,7 @@ def estimate(
     units = _selected(module or [], param or [], format, quick)
     console = Console() if sys.stdout.isatty() else Console(width=170)  # a file takes whole rows
     errors, check = Console(stderr=True), not no_check
-    work = [(unit, one) for one in devices for unit in units]
+    work = [(unit, one) for one in devices for unit in units if module or one in _built_for(unit)]
     rows, failures = _all(
         [unit.name for unit, _ in work], [partial(measure, *one, check, quick) for one in work], jobs, errors
     )

@@ -31,7 +31,7 @@ OF_CATEGORY = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of a build; fields as in the contract."""
+    """Of a build; fields as in the contract. ultra: 1 where the activation buffer is UltraRAM."""
 
     rows: int
     columns: int
@@ -39,6 +39,7 @@ class Geometry:
     act_depth: int = 1024
     bus_bits: int = 128
     banks: int = 1
+    ultra: int = 0
 
     @property
     def macs(self) -> int:
@@ -49,7 +50,7 @@ class Geometry:
     def parameters(self) -> dict[str, int]:
         """Of fpq_accel."""
         names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth"}
-        names |= {"bus_bits": "BusBits", "banks": "Banks"}
+        names |= {"bus_bits": "BusBits", "banks": "Banks", "ultra": "Ultra"}
         return {parameter: getattr(self, name) for name, parameter in names.items()}
 
     def __str__(self) -> str:
@@ -162,6 +163,7 @@ class _Key:
 
 def _unit(family: str, design: Design) -> Unit:
     macs = design.parameters["Lanes"] if "_dot" in design.top and "Lanes" in design.parameters else 0
+    macs *= 2 if design.top == "fpq_dot_fp6_dsp" else 1  # two columns
     return Unit(design.top, design, "part of the core", family if macs else "", macs)
 
 

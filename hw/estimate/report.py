@@ -71,12 +71,26 @@ def core_table(core: Core) -> Table:
 def board_table(found: Sequence[Fit]) -> Table:
     """How much of each board the spec's geometry takes, and the largest that is estimated to fit."""
     table = Table(title=f"Boards (estimate; at most {SHARE:.0%} of the LUTs)", title_justify="left")
-    for name in ("board", "family", "spec", "LUT", "DSP", "BRAM", "largest", "MAC/cycle", "LUT ", "stopped by", "note"):
+    for name in (
+        "board",
+        "family",
+        "spec",
+        "LUT",
+        "DSP",
+        "BRAM",
+        "URAM",
+        "largest",
+        "MAC/cycle",
+        "LUT ",
+        "stopped by",
+        "note",
+    ):
         table.add_column(name)
     for fit in found:
         table.add_row(
             fit.board, fit.family, str(fit.spec), f"{fit.spec_luts:.0%}", f"{fit.spec_dsps:.0%}",
-            f"{fit.spec_bram:.0%}", str(fit.largest or "none"), f"{fit.largest.macs:,}" if fit.largest else "",
+            f"{fit.spec_bram:.0%}", f"{fit.spec_uram:.0%}", str(fit.largest or "none"),
+            f"{fit.largest.macs:,}" if fit.largest else "",
             f"{fit.largest_luts:.0%}", fit.limit, fit.note,
         )  # fmt: skip
     return table
