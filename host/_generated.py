@@ -318,8 +318,8 @@ BOARDS: dict[str, Board] = {
         image="Kria-PYNQ 3.0 on Ubuntu 22.04",
         python="3.10",
         geometry={
-            "fp4": Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
-            "fp6": Geometry(rows=8, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp4": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
+            "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
         },
     ),
     "zcu104": Board(
@@ -339,8 +339,8 @@ BOARDS: dict[str, Board] = {
         image="PYNQ 4.0",
         python="3.12",
         geometry={
-            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
-            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp4": Geometry(rows=16, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
+            "fp6": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
         },
     ),
     "zcu102": Board(
@@ -360,8 +360,8 @@ BOARDS: dict[str, Board] = {
         image="none ready-made: build PYNQ 4.0 for it",
         python="3.12",
         geometry={
-            "fp4": Geometry(rows=16, columns=16, lanes=32, act_depth=8192, bus_bits=128, banks=1),
-            "fp6": Geometry(rows=16, columns=8, lanes=32, act_depth=8192, bus_bits=128, banks=1),
+            "fp4": Geometry(rows=16, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
+            "fp6": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
         },
     ),
     "vck190": Board(

@@ -20,12 +20,12 @@ PAGE = 4096  # no burst crosses a multiple of it
 
 
 class WriteMemory:
-    """Writes beats as they come; `open` counts bursts whose response is not out yet."""
+    """Writes beats as they come; `bursts` counts them, `open` those whose response is not out yet."""
 
     def __init__(self, dut: Any, image: Image, bus_bytes: int, pause: float = 0.0, latency: int = 1) -> None:
         self.dut, self.image, self.bytes, self.pause, self.latency = dut, image, bus_bytes, pause, latency
         self.faults: set[int] = set()  # addresses of beats that are answered with an error
-        self.open = 0
+        self.open = self.bursts = 0
         self.cycle = 0
         dut.awready_i.value = dut.wready_i.value = dut.bvalid_i.value = dut.bresp_i.value = 0
         cocotb.start_soon(self._serve())
@@ -66,6 +66,7 @@ class WriteMemory:
                 addresses = self._beats(int(dut.awaddr_o.value), int(dut.awlen_o.value))
                 beats.extend((at, at == addresses[-1]) for at in addresses)
                 self.open += 1
+                self.bursts += 1
             await RisingEdge(dut.clk_i)
             self.cycle += 1
             aw_ready = not self._pauses()

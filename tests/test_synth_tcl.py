@@ -168,14 +168,15 @@ def test_versal_memory_controllers(tmp_path: Path) -> None:
     assert sorted(named.split(":")) == [f"S{index:02d}_AXI" for index in range(sources)]
 
 
-def test_zynq_ultrascale_ports(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("core", "used"), [("hls", (2, 5, 3)), ("rtl", (2, 5, 3, 4))])
+def test_zynq_ultrascale_ports(tmp_path: Path, core: str, used: tuple[int, ...]) -> None:
     """Only the ports in use are on; the first three masters take three ports of the memory controller."""
-    job = make_job("zcu104", "fp4", "rtl")
+    job = make_job("zcu104", "fp4", core)
     calls = design(job, tmp_path)
     on = {
         key for (name, key), value in calls.properties.items() if name == "ps" and "USE__S_AXI" in key and value == "1"
     }
-    assert on == {"PSU__USE__S_AXI_GP2", "PSU__USE__S_AXI_GP5", "PSU__USE__S_AXI_GP3"}
+    assert on == {f"PSU__USE__S_AXI_GP{number}" for number in used}
     assert {key: calls.properties["ps", f"PSU__USE__M_AXI_GP{key}"] for key in (0, 1, 2)} == {0: "1", 1: "0", 2: "0"}
     excluded = {call[-1] for call in calls.of("exclude_bd_addr_seg")}
     assert "ps/SAXIGP2/HP0_DDR_HIGH" in excluded  # 2 GiB are all below

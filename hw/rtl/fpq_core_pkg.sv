@@ -132,12 +132,12 @@ package fpq_core_pkg;
 
   localparam int RowSpanWidth = 10;  // bits of a row segment's bytes, plus those of a beat
 
-  // One row of one column tile on its way out. Its pieces come from the bank whether they are kept or not.
+  // One row of a set of column tiles on its way out. Its pieces come from the banks whether they are kept or not.
   typedef struct packed {
     logic [63:0] addr;
     logic [RowSpanWidth-1:0] bytes;        // that are kept, from the first column on
     logic keep;                            // the row exists
-    logic [$clog2(MaxBanks)-1:0] bank;
+    logic [MaxBanks-1:0] banks;            // that have a column tile
     logic set_last;                        // nothing more of this set comes
     logic command_last;                    // the last row of the command that is kept
     logic [TagWidth-1:0] tag;

@@ -503,22 +503,22 @@ package fpq_pkg;
     rows: 4, columns: 4, lanes: 32, act_depth: 4096, bus_bits: 64, banks: 1
   };
   localparam geometry_t GeometryKv260Fp4 = '{
-    rows: 8, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 8, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryKv260Fp6 = '{
-    rows: 8, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 4, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryZcu104Fp4 = '{
-    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 16, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryZcu104Fp6 = '{
-    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 8, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryZcu102Fp4 = '{
-    rows: 16, columns: 16, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 16, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryZcu102Fp6 = '{
-    rows: 16, columns: 8, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 1
+    rows: 8, columns: 4, lanes: 32, act_depth: 8192, bus_bits: 128, banks: 4
   };
   localparam geometry_t GeometryVck190Fp4 = '{
     rows: 16, columns: 48, lanes: 32, act_depth: 16384, bus_bits: 512, banks: 1

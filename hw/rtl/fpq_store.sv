@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes the banks' outputs and writes them to Y, row by row; says when a command is complete.
+// Takes the banks' outputs and writes them to Y, row by row over all banks; says when a command is complete. Neighbouring
+// banks whose row is a single piece are taken together, as one bank as wide as the bus has room for.
 
 `include "fpq_assert.svh"
 
@@ -43,8 +44,18 @@ module fpq_store
   input  logic [1:0]                        bresp_i
 );
 
-  // Room for two of the longest rows of a tile, which may begin inside a beat.
-  localparam int RowBeats = (Columns * 16 + BusBits - 1) / BusBits + 1;
+  // Banks that are taken together. N is a multiple of 32: as many columns are there in all of them, or in none.
+  function automatic int gang();
+    gang = 1;
+    for (int g = 2; g <= Banks; g *= 2) begin
+      if (Columns == OutWidth && Banks % g == 0 && g * OutWidth * 16 <= BusBits && 32 % (g * OutWidth) == 0) gang = g;
+    end
+  endfunction
+  localparam int Gang = gang();
+  localparam int Gangs = Banks / Gang;
+
+  // Room for two of the longest rows of a set, which may begin inside a beat.
+  localparam int RowBeats = (Banks * Columns * 16 + BusBits - 1) / BusBits + 1;
   localparam int DataDepth = 2 ** $clog2(2 * RowBeats);
 
   logic row_valid, row_ready, row_nop, beat_valid, beat_ready;
@@ -55,18 +66,26 @@ module fpq_store
   logic [63:0] segment_addr;
   logic [RowSpanWidth-1:0] segment_span;
 
-  `FPQ_REQUIRE(gen_bad_row, Columns * 2 + BusBits / 8 < 2 ** RowSpanWidth,
-               "fpq_store: a row of a column tile is too long; use fewer columns and more banks")
+  `FPQ_REQUIRE(gen_bad_row, Banks * Columns * 2 + BusBits / 8 < 2 ** RowSpanWidth,
+               "fpq_store: a row of all banks' column tiles is too long; use fewer columns or banks")
 
-  fpq_store_walk #(.Rows(Rows), .Columns(Columns), .Banks(Banks)) u_walk (
+  logic [Gangs-1:0] gang_valid, gang_ready;
+  for (genvar g = 0; g < Gangs; g++) begin : gen_gang
+    assign gang_valid[g] = &y_valid_i[g*Gang+:Gang];
+    assign y_ready_o[g*Gang+:Gang] = {Gang{gang_ready[g] & gang_valid[g]}};
+  end
+
+  fpq_store_walk #(.Rows(Rows), .Columns(Columns * Gang), .Banks(Gangs)) u_walk (
     .clk_i, .rst_ni, .job_valid_i, .job_ready_o, .job_i,
     .row_valid_o(row_valid), .row_ready_i(row_ready), .row_o(row), .row_nop_o(row_nop)
   );
 
-  fpq_store_pack #(.BusBits(BusBits), .Columns(Columns), .OutWidth(OutWidth), .Banks(Banks)) u_pack (
+  fpq_store_pack #(
+    .BusBits(BusBits), .Columns(Columns * Gang), .OutWidth(OutWidth * Gang), .Banks(Gangs)
+  ) u_pack (
     .clk_i, .rst_ni,
     .row_valid_i(row_valid), .row_ready_o(row_ready), .row_i(row), .row_nop_i(row_nop),
-    .y_valid_i, .y_ready_o, .y_data_i, .y_overflow_i,
+    .y_valid_i(gang_valid), .y_ready_o(gang_ready), .y_data_i, .y_overflow_i,
     .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat_data), .beat_strobe_o(beat_strobe),
     .segment_valid_o(segment_valid), .segment_ready_i(segment_ready), .segment_addr_o(segment_addr),
     .segment_span_o(segment_span), .segment_nop_o(segment_nop), .segment_last_o(segment_last),

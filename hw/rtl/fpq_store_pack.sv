@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packs the pieces of a row into bus beats, at the row's place in them, and announces the row when its last beat is out.
-// Rows and columns that do not exist are dropped here.
+// Packs the pieces of a row, bank after bank, into bus beats, at the row's place in them, and announces the row when its last
+// beat is out. Rows and columns that do not exist are dropped here.
 
 `include "fpq_assert.svh"
 
@@ -43,6 +43,8 @@ module fpq_store_pack
 
   localparam int Pieces = Columns / OutWidth;
   localparam int PieceLog2 = Pieces > 1 ? $clog2(Pieces) : 1;
+  localparam int ByteLog2 = $clog2(2 * OutWidth);  // of a piece
+  localparam int PlaceWidth = RowSpanWidth - ByteLog2;
   localparam int Words = BusBits / 64;        // of a beat
   localparam int PieceWords = OutWidth / 4;   // of a piece
   localparam int WordLog2 = Words > 1 ? $clog2(Words) : 1;
@@ -54,29 +56,33 @@ module fpq_store_pack
                "fpq_store_pack: OutWidth FP16 outputs must not be wider than the bus")
 
   // First stage: the next piece of the row at hand, from its bank.
-  logic [PieceLog2-1:0] piece_q;
-  logic in_valid, in_ready, kept, kept_last, piece_last, take;
+  logic [PieceLog2-1:0] piece_q;              // of the bank's
+  logic [Banks-1:0] bank_q;                   // whose turn it is: one bit
+  logic [PlaceWidth-1:0] left;                // pieces of the row that are kept
+  logic [PlaceWidth-1:0] number_q;            // the piece's number in the row, from 1
+  logic spent_q;                              // all that is kept of the row has been taken
+  logic in_valid, in_ready, kept, kept_last, piece_last, row_end, take;
   logic [WordLog2-1:0] start;                 // the row's first word
   logic [Banks-1:0] select;
   logic [OutWidth*16-1:0] in_data, data;
   logic [OutWidth-1:0] in_overflow;
-  logic [RowSpanWidth-1:0] position;          // byte of the row at which the piece begins
 
   always_comb begin
     in_data = '0;
     in_overflow = '0;
     for (int p = 0; p < Banks; p++) begin
-      select[p] = row_valid_i && !row_nop_i && row_i.bank == $bits(row_i.bank)'(p);
+      select[p] = row_valid_i & ~row_nop_i & bank_q[p];
       in_data |= y_data_i[p] & {OutWidth*16{select[p]}};
       in_overflow |= y_overflow_i[p] & {OutWidth{select[p]}};
     end
   end
 
   assign in_valid = |(y_valid_i & select);
-  assign position = RowSpanWidth'(piece_q) * RowSpanWidth'(2 * OutWidth);
-  assign kept = row_i.keep && position < row_i.bytes;
-  assign kept_last = kept && position + RowSpanWidth'(2 * OutWidth) == row_i.bytes;
+  assign left = row_i.bytes[RowSpanWidth-1:ByteLog2];
+  assign kept = row_i.keep & ~spent_q;
+  assign kept_last = kept && number_q == left;
   assign piece_last = piece_q == PieceLog2'(Pieces - 1);
+  assign row_end = piece_last & ~|(row_i.banks & MaxBanks'({bank_q, 1'b0}));  // no bank after this one has a tile
   assign take = in_valid & in_ready;
   assign y_ready_o = select & {Banks{in_ready}};
   if (Words > 1) begin : gen_start
@@ -95,14 +101,23 @@ module fpq_store_pack
   assign note = (take & kept_last) | nop_take;
   assign nop_take = row_valid_i & row_nop_i & note_ready;
   assign in_ready = queue_ready & (note_ready | ~kept_last);
-  assign row_ready_o = (take & piece_last) | nop_take;
+  assign row_ready_o = (take & row_end) | nop_take;
 
   always_ff @(posedge clk_i) begin
-    set_o <= rst_ni & take & piece_last & row_i.set_last;
+    set_o <= rst_ni & take & row_end & row_i.set_last;
     overflow_o <= rst_ni & take & kept & (|in_overflow);
     overflow_tag_o <= row_i.tag;
-    if (!rst_ni) piece_q <= '0;
-    else if (take) piece_q <= piece_last ? '0 : piece_q + 1'b1;
+    if (!rst_ni) begin
+      piece_q  <= '0;
+      bank_q   <= Banks'(1);
+      number_q <= PlaceWidth'(1);
+      spent_q  <= 1'b0;
+    end else if (take) begin
+      piece_q <= piece_last ? '0 : piece_q + 1'b1;
+      if (piece_last) bank_q <= row_end ? Banks'(1) : bank_q << 1;
+      number_q <= row_end ? PlaceWidth'(1) : number_q + 1'b1;
+      spent_q  <= ~row_end & (spent_q | kept_last);
+    end
   end
 
   fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 1), .Depth(2)) u_piece (
@@ -166,6 +181,7 @@ module fpq_store_pack
     end
   end
 
+  `FPQ_ASSERT(WholePieces, !row_valid_i || row_nop_i || row_i.bytes[ByteLog2-1:0] == '0)
   `FPQ_ASSERT_STABLE(BeatStable, beat_valid_o, beat_ready_i, {beat_data_o, beat_strobe_o})
   `FPQ_ASSERT_STABLE(SegmentStable, segment_valid_o, segment_ready_i, {segment_addr_o, segment_span_o})
 

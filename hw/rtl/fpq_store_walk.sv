@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says where the banks' outputs go: the rows of each tile, in the order in which the tiles leave the banks. A nop is one
-// row that is not kept.
+// Says where the banks' outputs go: the rows of each row tile, over a set of column tiles, in the order in which the tiles
+// leave the banks. Neighbouring banks have neighbouring column tiles, so a row of a set is one run of bytes. A nop is one row
+// that is not kept.
 
 `include "fpq_assert.svh"
 
@@ -23,13 +24,12 @@ module fpq_store_walk
 );
 
   localparam int RowLog2 = Rows > 1 ? $clog2(Rows) : 1;
-  localparam int BankLog2 = $clog2(MaxBanks);
 
   typedef enum logic [2:0] {
     Idle,
     Block,
     Set,   // a set of column tiles, over all row tiles of the block
-    Tile,  // one row tile of one bank
+    Tile,  // one row tile
     Row,
     Nop
   } state_e;
@@ -37,13 +37,14 @@ module fpq_store_walk
   state_e state_q;
   store_job_t job_q;
   logic [31:0] rows_q, block_rows_q, tile_rows_q;  // left: of command, block, set
-  logic [31:0] set_columns_q, columns_q;           // left: from the set's, the bank's tile on
-  logic [63:0] block_q, tile_q, row_addr_q;        // where rows begin, without the tile's column
-  logic [32:0] set_offset_q, offset_q;             // the column tile's first byte in a row: the set's, the bank's
-  logic [BankLog2-1:0] bank_q;
+  logic [31:0] set_columns_q;                      // left: from the set on
+  logic [63:0] block_q, tile_q, row_addr_q;        // where rows begin, without the set's column
+  logic [32:0] set_offset_q;                       // the set's first byte in a row
+  logic [MaxBanks-1:0] banks_q;                    // that have a tile of the set
+  logic [RowSpanWidth-1:0] bytes_q;                // of a row of the set
   logic [RowLog2-1:0] row_q;
   logic [31:0] valid_rows_q;                       // rows of the tile that exist, when it is the last one
-  logic last_block_q, last_set_q, last_tile_q, last_bank_q, row_last;
+  logic last_block_q, last_set_q, last_tile_q, row_last;
   logic row_ready, row_valid;
   row_t row;
 
@@ -52,13 +53,12 @@ module fpq_store_walk
   assign row_valid = state_q == Row || state_q == Nop;
 
   always_comb begin
-    row.addr = row_addr_q + 64'(offset_q);
-    row.bytes = columns_q < 32'(Columns) ? RowSpanWidth'(columns_q << 1) : RowSpanWidth'(2 * Columns);
+    row.addr = row_addr_q + 64'(set_offset_q);
+    row.bytes = bytes_q;
     row.keep = 32'(row_q) < valid_rows_q;
-    row.bank = bank_q;
-    row.set_last = last_tile_q & last_bank_q & row_last;
-    row.command_last = last_block_q & last_set_q & last_tile_q & last_bank_q
-                       & (32'(row_q) == valid_rows_q - 1'b1);
+    row.banks = banks_q;
+    row.set_last = last_tile_q & row_last;
+    row.command_last = last_block_q & last_set_q & last_tile_q & (32'(row_q) == valid_rows_q - 1'b1);
     row.tag = job_q.tag;
   end
 
@@ -90,10 +90,10 @@ module fpq_store_walk
           state_q <= Tile;
           tile_q      <= block_q;
           tile_rows_q <= block_rows_q;
-          bank_q      <= '0;
-          columns_q   <= set_columns_q;
-          offset_q    <= set_offset_q;
           last_set_q  <= set_columns_q <= 32'(Banks * Columns);
+          bytes_q     <= set_columns_q < 32'(Banks * Columns) ? RowSpanWidth'(set_columns_q << 1)
+                                                              : RowSpanWidth'(2 * Banks * Columns);
+          for (int p = 0; p < MaxBanks; p++) banks_q[p] <= p < Banks && set_columns_q > 32'(p * Columns);
         end
         Tile: begin
           state_q <= Row;
@@ -101,23 +101,14 @@ module fpq_store_walk
           row_q        <= '0;
           valid_rows_q <= tile_rows_q;
           last_tile_q  <= tile_rows_q <= 32'(Rows);
-          last_bank_q  <= bank_q == BankLog2'(Banks - 1) || columns_q <= 32'(Columns);
         end
         Row: if (row_ready) begin
           row_q      <= row_q + 1'b1;
           row_addr_q <= row_addr_q + 64'(job_q.stride);
-          if (row_last && !last_bank_q) begin
-            state_q   <= Tile;
-            bank_q    <= bank_q + 1'b1;
-            columns_q <= columns_q - 32'(Columns);
-            offset_q  <= offset_q + 33'(2 * Columns);
-          end else if (row_last && !last_tile_q) begin
+          if (row_last && !last_tile_q) begin
             state_q     <= Tile;
             tile_q      <= row_addr_q + 64'(job_q.stride);
             tile_rows_q <= tile_rows_q - 32'(Rows);
-            bank_q      <= '0;
-            columns_q   <= set_columns_q;
-            offset_q    <= set_offset_q;
           end else if (row_last && !last_set_q) begin
             state_q       <= Set;
             set_columns_q <= set_columns_q - 32'(Banks * Columns);

@@ -162,9 +162,12 @@ def _geometries(spec: Spec) -> list[str]:
     geometries = {camel(name): geometry for name, geometry in spec.boards.simulation.items()}
     for board_name, board in spec.boards.boards.items():
         geometries |= {camel(board_name) + camel(name): geometry for name, geometry in board.geometry.items()}
-    lines = ["// Geometries: for simulation, and of each board and family."]
+    lines = [
+        "// Geometries: for simulation, and of each board and family. The HLS core has one array, as wide as all banks."
+    ]
     for name, geometry in geometries.items():
         lines.append(f"struct {name}Geometry {{")
-        lines += [f"  static constexpr int k{camel(key)} = {value};" for key, value in geometry.model_dump().items()]
+        size = geometry.model_dump() | {"columns": geometry.columns * geometry.banks, "banks": 1}
+        lines += [f"  static constexpr int k{camel(key)} = {value};" for key, value in size.items()]
         lines += ["};", ""]
     return lines

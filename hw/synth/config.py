@@ -2,7 +2,7 @@
 """What one build is: board, format and core, and everything that follows from them by hw/spec."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from host._generated import BOARDS, FAMILIES, IP_VLNV, Board, Core, Family, Geometry
@@ -103,7 +103,10 @@ def make_job(
     clock = float(entry.clock_mhz if clock_mhz is None else clock_mhz)
     if not CLOCK_RANGE[0] <= clock <= CLOCK_RANGE[1]:
         raise UsageError(f"CLOCK {clock:g}: give {CLOCK_RANGE[0]:g} to {CLOCK_RANGE[1]:g} MHz")
-    job = Job(entry, FAMILIES[family], cores[core], entry.geometry[family], clock, noc_solution)
+    size = entry.geometry[family]
+    if cores[core] is Core.HLS:  # one array, as wide as all banks
+        size = replace(size, columns=size.columns * size.banks, banks=1)
+    job = Job(entry, FAMILIES[family], cores[core], size, clock, noc_solution)
     _check(job)
     return job
 

@@ -58,6 +58,14 @@ def outputs(
     return pieces, saturated
 
 
+def bursts(job: Job) -> int:
+    """One for each row of a set of column tiles, and one more where it crosses a multiple of 64 beats."""
+    width, span = 2 * COLUMNS * BANKS, 64 * BUS_BYTES
+    rows = range(job.address, job.address + job.m * job.stride, job.stride)
+    runs = [(row + at, row + min(at + width, 2 * job.n) - 1) for row in rows for at in range(0, 2 * job.n, width)]
+    return sum(last // span - first // span + 1 for first, last in runs)
+
+
 async def send(
     dut: Any, banks: list[list[Piece]], rng: np.random.Generator, pause: float, until: int
 ) -> dict[str, int]:
@@ -116,7 +124,7 @@ async def tiles_to_rows(dut: Any) -> None:
     await start(dut, stop_i=0, job_valid_i=0, y_valid_i=0, awready_i=0, wready_i=0, bvalid_i=0)
     memory = WriteMemory(dut, np.zeros(NBYTES, np.uint8), BUS_BYTES)
     for pause, latency in ((0.0, 1), (0.4, 1), (0.1, 60)):
-        memory.pause, memory.latency = pause, latency
+        memory.pause, memory.latency, memory.bursts = pause, latency, 0
         memory.image[:] = rng.integers(0, 256, NBYTES, np.uint8)
         wanted, jobs = memory.image.copy(), random_jobs(rng, 8)
         banks: list[list[Piece]] = [[] for _ in range(BANKS)]
@@ -137,6 +145,7 @@ async def tiles_to_rows(dut: Any) -> None:
         seen = await send(dut, banks, rng, pause, len(jobs))
         assert not any(banks)
         assert memory.open == 0
+        assert memory.bursts == sum(bursts(job) for job in jobs if not job.nop)
         assert np.array_equal(memory.image, wanted), f"first wrong byte {np.flatnonzero(memory.image != wanted)[0]:#x}"
         assert seen["set"] == sets
         assert (seen["overflow"] > 0) == (saturated > 0)

@@ -559,7 +559,7 @@ struct Int8Family {
   static constexpr bool accepts_activations(FormatId id) { return id == FormatId::kInt8; }
 };
 
-// Geometries: for simulation, and of each board and family.
+// Geometries: for simulation, and of each board and family. The HLS core has one array, as wide as all banks.
 struct SmallGeometry {
   static constexpr int kRows = 2;
   static constexpr int kColumns = 4;
@@ -615,8 +615,8 @@ struct Kv260Fp4Geometry {
 };
 
 struct Kv260Fp6Geometry {
-  static constexpr int kRows = 8;
-  static constexpr int kColumns = 8;
+  static constexpr int kRows = 4;
+  static constexpr int kColumns = 16;
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
@@ -633,8 +633,8 @@ struct Zcu104Fp4Geometry {
 };
 
 struct Zcu104Fp6Geometry {
-  static constexpr int kRows = 16;
-  static constexpr int kColumns = 8;
+  static constexpr int kRows = 8;
+  static constexpr int kColumns = 16;
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
@@ -651,8 +651,8 @@ struct Zcu102Fp4Geometry {
 };
 
 struct Zcu102Fp6Geometry {
-  static constexpr int kRows = 16;
-  static constexpr int kColumns = 8;
+  static constexpr int kRows = 8;
+  static constexpr int kColumns = 16;
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 8192;
   static constexpr int kBusBits = 128;
