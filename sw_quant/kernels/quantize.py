@@ -21,6 +21,9 @@ _ELEMENTS = 4096
 _ELEMENTS_A_WARP = 1024
 _TRANSFORM_ELEMENTS = 8192
 _TRANSFORM_ELEMENTS_A_WARP = 2048
+_TRANSFORM_REGISTERS = (
+    128  # at most, of a thread: so that four programs share a multiprocessor and hide each other's waits
+)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def fused_quantize(
         TRANSFORMED=ght,
         F=constants(chosen),
         WRITE=Outputs(fake, units, codes, scales, half=x.dtype == torch.float16, fused=x.is_cuda),
+        **({"maxnreg": _TRANSFORM_REGISTERS} if ght and x.is_cuda else {}),
         num_warps=min(16, max(4, lanes * parts * block // (_TRANSFORM_ELEMENTS_A_WARP if ght else _ELEMENTS_A_WARP))),
     )
     return result

@@ -10,9 +10,11 @@ The kernel writes the bits of `sw_quant.quantizer` and `sw_quant.hadamard`, by o
 * Adding and subtracting c = 1.5 * 2^23 * step rounds z to whole steps, ties to even; step is 1 unit, or more where the
   format's magnitudes are sparser. Ties to the even multiple are ties to the even index, as magnitudes of an even index
   are even multiples of their binade's step. (Not so for e3m0, without mantissa bits: its thresholds are compared.)
+* Inf and NaN are looked for in the groups' largest magnitudes; a program that has one reads its elements again, by
+  their bits, so that no other program does anything for them to each element.
 * The Hadamard transform is two matrix products of halves, and sums and differences of the two: the aligned elements are
   whole numbers of 11 significant bits, their sums stay below 2^22, so single precision holds every one of them in
-  whatever order they are added.
+  whatever order they are added. They are quantized as whole numbers: the steps are scaled instead, by a power of two.
 """
 
 # mypy: disable-error-code="no-untyped-def,untyped-decorator"
@@ -32,14 +34,44 @@ def _values(bits, HALF: tl.constexpr):
 
 
 @triton.jit
-def _load(x_ptr, at, inside, HALF: tl.constexpr):
-    """The bits of elements, int32, sign-extended: GPU arithmetic would drop the sign of NaN."""
+def _finite(x_ptr, at, inside, HALF: tl.constexpr):
+    """Elements with the largest finite number for Inf and NaN, float32. By bits: GPU arithmetic drops NaN's sign."""
     x = tl.load(x_ptr + at, mask=inside, other=0.0)
-    if HALF:  # noqa: SIM108 - the types differ
+    if HALF:
         bits = x.to(tl.int16, bitcast=True).to(tl.int32)
+        bits = tl.minimum(bits & 0x7FFF, 0x7BFF) | (bits & -0x8000)
     else:
         bits = x.to(tl.int32, bitcast=True)
-    return bits
+        bits = tl.minimum(bits & 0x7FFFFFFF, 0x7F7FFFFF) | (bits & -0x80000000)
+    return _values(bits, HALF)
+
+
+@triton.jit
+def _larger(a, b):
+    return tl.maximum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def _smaller(a, b):
+    return tl.minimum(a, b, propagate_nan=tl.PropagateNan.ALL)
+
+
+@triton.jit
+def _bounds(x, SIGNED: tl.constexpr):
+    """Of each row the largest and the smallest, or twice the largest magnitude; NaN where there is one."""
+    if SIGNED:
+        high, low = tl.reduce(x, 1, _larger), tl.reduce(x, 1, _smaller)
+    else:
+        high = tl.reduce(tl.abs(x), 1, _larger)
+        low = high
+    return high, low
+
+
+@triton.jit
+def _beyond(high, low):
+    """Whether one of the bounds is Inf or NaN: a scalar."""
+    bits = tl.maximum(high.to(tl.int32, bitcast=True) & 0x7FFFFFFF, low.to(tl.int32, bitcast=True) & 0x7FFFFFFF)
+    return tl.max(bits) >= 0x7F800000
 
 
 @triton.jit
@@ -65,10 +97,9 @@ def _reciprocal(steps):
 
 
 @triton.jit
-def _aligned(bits, exponent):
-    """The transform's input, whole numbers of 11 significant bits as halves; `exponent` is the block's largest."""
-    x = _values(bits, True) * ((156 - exponent) << 23).to(tl.float32, bitcast=True)[:, None]
-    return ((x + 12582912.0) - 12582912.0).to(tl.float16)
+def _aligned(x, power):
+    """The transform's input, whole numbers of 11 significant bits as halves. (The product is exact: fused or not.)"""
+    return (tl.fma(x, power, 12582912.0) - 12582912.0).to(tl.float16)
 
 
 @triton.jit
@@ -82,11 +113,24 @@ def _powers_of_two(z):
 
 
 @triton.jit
+def _as_half(x, GPU: tl.constexpr):
+    """Half precision, rounded once, saturated."""
+    if GPU:  # one instruction for two
+        y = tl.inline_asm_elementwise(
+            "cvt.rn.satfinite.f16x2.f32 $0, $2, $1;", "=r,r,r", [x], dtype=tl.float16, is_pure=True, pack=2
+        )
+    else:
+        y = tl.minimum(tl.maximum(x, -65504.0), 65504.0).to(tl.float16)
+    return y
+
+
+@triton.jit
 def _store_rounded(
     x,
-    negative,
     step,
     negative_step,
+    power,
+    unit,
     at,
     inside,
     elements,
@@ -96,31 +140,36 @@ def _store_rounded(
     F: tl.constexpr,
     WRITE: tl.constexpr,
 ):
-    """Round x, float32 [rows, lanes], by the steps of its rows [rows, 1]; write what is asked for."""
-    inverse, sparser = _reciprocal(step), (23 - F.mantissa) << 23
+    """Round x, float32 [rows, lanes], by the steps of its rows [rows, 1]; write what is asked for.
+
+    x is `power` times what the steps are for, a power of two of each row, and `unit` is 1 / power.
+    """
+    divisor = step * power
+    inverse = _reciprocal(divisor)
+    negative = x.to(tl.int32, bitcast=True) < 0  # a negative zero too
     if F.dual:
-        inverse = tl.where(negative, _reciprocal(negative_step), inverse)
-        step = tl.where(negative, negative_step, step)
-        sparser = tl.where(negative, (23 - F.negative_mantissa) << 23, sparser)
+        negative_divisor = negative_step * power
+        inverse = tl.where(negative, _reciprocal(negative_divisor), inverse)
+        divisor = tl.where(negative, negative_divisor, divisor)
     if WRITE.fused:
         z = x * inverse
-        z = tl.fma(tl.fma(-z, step, x), inverse, z)
+        z = tl.fma(tl.fma(-z, divisor, x), inverse, z)
     else:
-        z = tl.where(step == 0, 0.0, tl.div_rn(x, tl.where(step == 0, 1.0, step)))
+        z = tl.where(divisor == 0, 0.0, tl.div_rn(x, tl.where(divisor == 0, 1.0, divisor)))
     z = tl.minimum(tl.maximum(z, -F.negative_largest), F.largest)
     if F.by_comparison:
         rounded, index = _powers_of_two(z)
     else:
-        # 1.5 * 2^23 * step, by its bits: the exponent of z, but of 2^mantissa at least.
-        c_bits = tl.maximum((z.to(tl.int32, bitcast=True) & 0x7F800000) + sparser, 150 << 23) | 0x400000
+        # 1.5 * 2^23 * step, by its bits: the exponent of z, but of 2^mantissa at least. Of a dual format the negative
+        # magnitudes are one unit apart, and a negative z, its sign kept, is less than any number.
+        exponent = z.to(tl.int32, bitcast=True) & (-0x800000 if F.dual else 0x7F800000)
+        c_bits = tl.maximum(exponent + (((23 - F.mantissa) << 23) | 0x400000), (150 << 23) | 0x400000)
         c = c_bits.to(tl.float32, bitcast=True)
         total = z + c
         rounded = total - c
     if WRITE.fake:
-        value = rounded * step
-        if WRITE.half:
-            value = tl.minimum(tl.maximum(value, -65504.0), 65504.0)
-        tl.store(fake_ptr + at, value.to(fake_ptr.dtype.element_ty), mask=inside)
+        value = rounded * divisor * unit
+        tl.store(fake_ptr + at, _as_half(value, WRITE.fused) if WRITE.half else value, mask=inside)
     if WRITE.units:
         if F.dual:
             tl.store(units_ptr + at, tl.maximum(rounded, 0.0).to(tl.int8), mask=inside)
@@ -136,8 +185,17 @@ def _store_rounded(
                 binade = (c_bits >> 23) - 150
                 index += binade << (tl.where(negative, F.negative_mantissa, F.mantissa) if F.dual else F.mantissa)
             field = tl.where(negative, (index - F.offset) | (1 << (F.bits - 1)), index)
-            code = tl.where((step == 0) | (negative & (index < F.offset)), 0, field)
+            code = tl.where((divisor == 0) | (negative & (index < F.offset)), 0, field)
         tl.store(codes_ptr + at, code.to(tl.uint8), mask=inside)
+
+
+@triton.jit
+def _scale(largest, place, total, scales_ptr, at, RECIPROCAL: tl.constexpr, WRITE: tl.constexpr):
+    """Groups' scales as float32."""
+    scale = tl.minimum(largest * RECIPROCAL, 65504.0).to(tl.float16)
+    if WRITE.scales:
+        tl.store(scales_ptr + at, scale, mask=place < total)
+    return scale.to(tl.float32)
 
 
 @triton.jit
@@ -176,59 +234,65 @@ def quantize_kernel(
         inside = (group < total)[:, None]
         at = chunk.to(tl.int64)[:, None] * LANES + lane
     half: tl.constexpr = WRITE.half
-    limit: tl.constexpr = 0x7BFF if half else 0x7F7FFFFF
-    sign: tl.constexpr = -0x8000 if half else -0x80000000
-    bits = _load(x_ptr, at, inside, half)
-
+    x = tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32)
     if TRANSFORMED:
-        other = _load(x_ptr, at + width, inside, half)
-        largest = tl.max(tl.maximum(bits & 0x7FFF, other & 0x7FFF), axis=1)
-    elif F.dual:
-        largest, negative_largest = tl.max(tl.maximum(bits, 0), axis=1), tl.max(tl.maximum(bits ^ sign, 0), axis=1)
-        tl.atomic_or(flag_ptr + tl.zeros_like(chunk), 1, mask=negative_largest > limit)
-        negative_largest = _values(_of_group(tl.minimum(negative_largest, limit), BLOCK, PARTS), half)
+        y = tl.load(x_ptr + at + width, mask=inside, other=0.0).to(tl.float32)
+        high, low = _bounds(_larger(tl.abs(x), tl.abs(y)), False)
     else:
-        largest = tl.max(bits & ~sign, axis=1)
-    # Inf and NaN count as the largest finite number: the engine's rule.
-    tl.atomic_or(flag_ptr + tl.zeros_like(chunk), 1, mask=largest > limit)
-    largest = tl.minimum(largest, limit)
-    negative = bits < 0
-    bits = tl.minimum(bits & ~sign, limit) | (bits & sign)
-
-    if TRANSFORMED:
-        other = tl.minimum(other & 0x7FFF, limit) | (other & sign)
-        exponent = tl.maximum(largest >> 10, 1)
-        hadamard = tl.load(hadamard_ptr + tl.arange(0, width)[:, None] * width + lane)
-        first = tl.dot(_aligned(bits, exponent), hadamard, tl.zeros([BLOCK * PARTS, width], dtype=tl.float32))
-        second = tl.dot(_aligned(other, exponent), hadamard, tl.zeros([BLOCK * PARTS, width], dtype=tl.float32))
-        power = ((exponent + 98) << 23).to(tl.float32, bitcast=True)[:, None]
-        x, y = (first + second) * power, (first - second) * power
-        negative, y_negative = x < 0, y < 0
-        if F.dual:
-            negative_largest = _of_group(tl.max(tl.maximum(tl.maximum(-x, -y), 0.0), axis=1), BLOCK, PARTS)
-            largest = _of_group(tl.max(tl.maximum(tl.maximum(x, y), 0.0), axis=1), BLOCK, PARTS)
+        high, low = _bounds(x, F.dual)
+    if _beyond(high, low):  # the engine's rule: they count as the largest finite number
+        tl.atomic_or(flag_ptr, 1)
+        x = _finite(x_ptr, at, inside, half)
+        if TRANSFORMED:
+            y = _finite(x_ptr, at + width, inside, half)
+            high, low = _bounds(_larger(tl.abs(x), tl.abs(y)), False)
         else:
-            largest = _of_group(tl.max(tl.maximum(tl.abs(x), tl.abs(y)), axis=1), BLOCK, PARTS)
-    else:
-        x = _values(bits, half)
-        largest = _values(_of_group(largest, BLOCK, PARTS), half)
+            high, low = _bounds(x, F.dual)
+
+    power, unit = 1.0, 1.0
+    if TRANSFORMED:
+        # Half precision's exponent field of a block's largest element, subnormal ones counting as the least normal.
+        exponent = tl.maximum((high.to(tl.int32, bitcast=True) >> 23) - 112, 1)
+        power = ((156 - exponent) << 23).to(tl.float32, bitcast=True)[:, None]
+        hadamard = tl.load(hadamard_ptr + tl.arange(0, width)[:, None] * width + lane)
+        first = tl.dot(_aligned(x, power), hadamard, tl.zeros([BLOCK * PARTS, width], dtype=tl.float32))
+        second = tl.dot(_aligned(y, power), hadamard, tl.zeros([BLOCK * PARTS, width], dtype=tl.float32))
+        x, y = first + second, first - second
+        if F.dual:
+            high, low = _bounds(tl.maximum(x, y), True)[0], _bounds(tl.minimum(x, y), True)[1]
+        else:
+            high, low = _bounds(tl.maximum(tl.abs(x), tl.abs(y)), False)
+        unit = ((exponent + 98) << 23).to(tl.float32, bitcast=True)
+        high, low = high * unit, low * unit
+        unit = unit[:, None]
+    # abs: a zero is to be positive.
+    largest = tl.abs(_of_group(tl.maximum(high, 0.0), BLOCK, PARTS))
 
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     terms: tl.constexpr = 2 if F.dual else 1
-    scale = tl.minimum(largest * F.reciprocal, 65504.0).to(tl.float16)
-    step = _spread(scale.to(tl.float32) * F.unit, BLOCK, PARTS)
+    scale = _scale(largest, place, total, scales_ptr, place * terms, F.reciprocal, WRITE)
+    step = _spread(scale * F.unit, BLOCK, PARTS)
     negative_step = step
-    if WRITE.scales:
-        tl.store(scales_ptr + place * terms, scale, mask=place < total)
     if F.dual:
-        scale = tl.minimum(negative_largest * F.negative_reciprocal, 65504.0).to(tl.float16)
-        negative_step = _spread(scale.to(tl.float32) * F.negative_unit, BLOCK, PARTS)
-        if WRITE.scales:
-            tl.store(scales_ptr + place * terms + 1, scale, mask=place < total)
+        largest = tl.abs(_of_group(tl.maximum(-low, 0.0), BLOCK, PARTS))
+        scale = _scale(largest, place, total, scales_ptr, place * terms + 1, F.negative_reciprocal, WRITE)
+        negative_step = _spread(scale * F.negative_unit, BLOCK, PARTS)
 
-    _store_rounded(x, negative, step, negative_step, at, inside, elements, fake_ptr, units_ptr, codes_ptr, F, WRITE)
+    _store_rounded(x, step, negative_step, power, unit, at, inside, elements, fake_ptr, units_ptr, codes_ptr, F, WRITE)
     if TRANSFORMED:
         at += width
         _store_rounded(
-            y, y_negative, step, negative_step, at, inside, elements, fake_ptr, units_ptr, codes_ptr, F, WRITE
+            y,
+            step,
+            negative_step,
+            power,
+            unit,
+            at,
+            inside,
+            elements,
+            fake_ptr,
+            units_ptr,
+            codes_ptr,
+            F,
+            WRITE,
         )

@@ -50,7 +50,6 @@ def _store_cached(x, heads, at, inside, cache_ptr, flag_ptr, F: tl.constexpr, WR
             flag_ptr + tl.zeros_like(heads), 1, mask=tl.max((tl.abs(x) < 65520.0).to(tl.int32) ^ 1, axis=1) > 0
         )
         x = tl.minimum(tl.maximum(x.to(tl.float16).to(tl.float32), -65504.0), 65504.0)
-        negative = x.to(tl.int32, bitcast=True) < 0
         negative_step = tl.zeros([1, 1], dtype=tl.float32)
         if F.dual:
             largest = tl.max(tl.maximum(x, 0.0), axis=1)
@@ -61,7 +60,7 @@ def _store_cached(x, heads, at, inside, cache_ptr, flag_ptr, F: tl.constexpr, WR
             largest = tl.max(tl.abs(x), axis=1)
         scale = tl.minimum(largest * F.reciprocal, 65504.0).to(tl.float16)
         step = (scale.to(tl.float32) * F.unit)[:, None]
-        _store_rounded(x, negative, step, negative_step, at, inside, 0, cache_ptr, cache_ptr, cache_ptr, F, WRITE)
+        _store_rounded(x, step, negative_step, 1.0, 1.0, at, inside, 0, cache_ptr, cache_ptr, cache_ptr, F, WRITE)
     else:
         tl.store(cache_ptr + at, x.to(cache_ptr.dtype.element_ty), mask=inside)
 
