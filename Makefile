@@ -61,11 +61,11 @@ hls-cosim: $(VENV)/installed ## The same in the RTL that Vitis HLS made of it (h
 
 ##@ Check
 .PHONY: test
-test: $(VENV)/installed $(VENV)/test csim ## The C-simulation bench and all quick tests (30 minutes at most on 2 cores)
+test: $(VENV)/installed $(VENV)/test $(VENV)/peers csim ## The C-simulation bench and all quick tests (30 minutes at most on 2 cores)
 	$(BIN)/pytest -n $(JOBS) --hypothesis-seed=$(SEED)
 
 .PHONY: test-all
-test-all: $(VENV)/installed $(VENV)/test csim ## The same with the slow tests
+test-all: $(VENV)/installed $(VENV)/test $(VENV)/peers csim ## The same with the slow tests
 	$(BIN)/pytest -n $(JOBS) --hypothesis-seed=$(SEED) -m 'not board'
 
 .PHONY: csim
@@ -120,13 +120,12 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/run $(VENV)/lint $(VENV)/sim $(VENV)/estimate: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
+$(VENV)/run $(VENV)/test $(VENV)/lint $(VENV)/sim $(VENV)/estimate: $(VENV)/%: requirements/%.txt $(LOCK) | $(VENV)/created
 	$(PIP) -r $<
 	@touch $@
 
-$(VENV)/test: requirements/test.txt requirements/peers.txt $(LOCK) | $(VENV)/created
-	$(PIP) -r $<
-	$(PIP) --no-deps --upgrade --target $(VENV)/peers -r requirements/peers.txt
+$(VENV)/peers: requirements/peers.txt $(LOCK) | $(VENV)/created
+	$(PIP) --no-deps --upgrade --target $@ -r $<
 	@touch $@
 
 $(VENV)/build: requirements/build.txt requirements/headers.txt $(LOCK) | $(VENV)/created
