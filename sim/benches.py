@@ -98,7 +98,7 @@ BENCHES = [
     *(_hadamard(words) for words in (4, 8, 16, 32)),
     *(_x_read(bits) for bits in (64, 128, 512)),
     # Whole accelerators, each other in all that a build can vary.
-    _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=4)),
+    _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=4), "ultrascale"),
     _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128), "ultrascale"),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),

@@ -49,9 +49,9 @@ def _array(core: Core, geometry: Geometry) -> float:
     cells = core.of_module("fpq_dot_fp4", "fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "peer_dot") / (
         old.rows * old.columns * old.banks
     )
-    a = core.of_module("fpq_recode_a_fp4", "fpq_recode_a_e2m1") / (old.rows * old.banks)
+    a = core.of_module("fpq_recode_a_fp4", "fpq_recode_a_e2m1", "fpq_operands") / old.rows  # once for all banks
     w = core.of_module("fpq_recode_w_fp4", "fpq_recode_w_e2m1") / (old.columns * old.banks)
-    return geometry.banks * (cells * geometry.rows * geometry.columns + a * geometry.rows + w * geometry.columns)
+    return a * geometry.rows + geometry.banks * geometry.columns * (cells * geometry.rows + w)
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

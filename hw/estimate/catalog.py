@@ -31,9 +31,9 @@ SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
     "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_recode_a_e2m1", "fpq_recode_w_e2m1", "fpq_dot_fp4", "fpq_dot_fp4_dsp",
-    "fpq_dot_fp6_dsp", "fpq_float_unit", "fpq_array_generic", "fpq_array", "fpq_bank_scales", "fpq_drain", "fpq_bank",
-    "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands", "fpq_x_loader",
-    "fpq_x_read", "fpq_core",
+    "fpq_dot_fp6_dsp", "fpq_float_unit", "fpq_array_generic", "fpq_array", "fpq_operands", "fpq_bank_scales",
+    "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands",
+    "fpq_x_loader", "fpq_x_read", "fpq_core",
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ class Core:
         result = dict.fromkeys(CATEGORIES, 0.0)
         for number, row in self.parts:
             top, sites = row.unit.design.top, number * row.count.sites
-            if "recode" in top:
+            if "recode" in top or top == "fpq_operands":
                 result["multiplier"] += sites
             elif "_dot" in top:
                 products = number * row.unit.macs * multiplier_sites

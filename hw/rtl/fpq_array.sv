@@ -10,7 +10,10 @@ module fpq_array
   parameter int Rows = 4,
   parameter int Columns = 8,
   parameter int Lanes = 32,
+  parameter bit Shared = 1'b0,  // activations come from an fpq_operands that arrays share; else as codes
   localparam int CodeBits = code_bits(Family),
+  localparam int OperandBits = operand_bits(Target, Family),
+  localparam int ABits = Shared ? OperandBits : CodeBits,
   localparam int SumBits = sum_bits(Family)
 ) (
   input  logic                              clk_i,
@@ -18,10 +21,30 @@ module fpq_array
   input  logic                              first_i,    // of the pass
   input  logic                              last_i,
   input  pass_e                             pass_i,
-  input  logic [Rows*Lanes*CodeBits-1:0]    a_codes_i,  // row r, lane l at r * Lanes + l
+  input  logic [Rows*Lanes*ABits-1:0]       a_codes_i,  // row r, lane l at r * Lanes + l; Shared: operands
   input  logic [Columns*Lanes*CodeBits-1:0] w_codes_i,  // column c, lane l at c * Lanes + l
   output logic [Rows*Columns*SumBits-1:0]   sums_o      // row r, column c at r * Columns + c
 );
+
+  logic [Rows*Lanes*OperandBits-1:0] operands;
+
+  if (Shared) begin : gen_shared
+    logic unused;
+    assign operands = a_codes_i;
+    assign unused = ^pass_i;  // of the mapped arrays, which get operands already chosen by it
+  end else begin : gen_own
+    fpq_operands #(
+      .Target(Target),
+      .Family(Family),
+      .Rows  (Rows),
+      .Lanes (Lanes)
+    ) u_operands (
+      .clk_i,
+      .pass_i,
+      .codes_i   (a_codes_i),
+      .operands_o(operands)
+    );
+  end
 
   if (is_mapped(Target, Family) && Family == fpq_pkg::FamilyFp4) begin : gen_fp4
     fpq_array_fp4 #(
@@ -34,8 +57,7 @@ module fpq_array
       .valid_i,
       .first_i,
       .last_i,
-      .pass_i,
-      .a_codes_i,
+      .a_classes_i(operands),
       .w_codes_i,
       .sums_o
     );
@@ -50,8 +72,7 @@ module fpq_array
       .valid_i,
       .first_i,
       .last_i,
-      .pass_i,
-      .a_codes_i,
+      .a_units_i(operands),
       .w_codes_i,
       .sums_o
     );
@@ -67,7 +88,7 @@ module fpq_array
       .first_i,
       .last_i,
       .pass_i,
-      .a_codes_i,
+      .a_codes_i(operands),
       .w_codes_i,
       .sums_o
     );

@@ -9,19 +9,18 @@ module fpq_array_fp4
   parameter int Rows = 4,
   parameter int Columns = 8,
   parameter int Lanes = 32,
+  localparam int ClassBits = Fp4ClassBits,
   localparam int SumBits = sum_bits(fpq_pkg::FamilyFp4)
 ) (
   input  logic                            clk_i,
   input  logic                            valid_i,
   input  logic                            first_i,
   input  logic                            last_i,
-  input  pass_e                           pass_i,
-  input  logic [Rows*Lanes*4-1:0]         a_codes_i,
+  input  logic [Rows*Lanes*ClassBits-1:0] a_classes_i,  // of fpq_operands
   input  logic [Columns*Lanes*4-1:0]      w_codes_i,
   output logic [Rows*Columns*SumBits-1:0] sums_o
 );
 
-  localparam int ClassBits = 13;
   localparam bit InDsp = adds_in_dsp(Target);
   localparam int TreeCycle = fp4_sum_cycle(Target, Lanes);
 
@@ -41,27 +40,9 @@ module fpq_array_fp4
     last_q <= last;
   end
 
-  logic [Rows*Lanes*ClassBits-1:0] a_classes;
   logic [Columns*Lanes*ClassBits-1:0] w_classes;
 
-  // A lane comes as late as its DSP slice stands in the cascade.
-  for (genvar i = 0; i < Rows * Lanes; i++) begin : gen_activations
-    logic [5:0] code;
-
-    fpq_delay #(
-      .Width (6),
-      .Cycles(InDsp ? dsp_stage(i % Lanes) : 0)
-    ) u_stage (
-      .clk_i,
-      .data_i({pass_i, a_codes_i[4*i+:4]}),
-      .data_o(code)
-    );
-    fpq_recode_a_fp4 u_recode (
-      .clk_i,
-      .code_i   (code),
-      .classes_o(a_classes[ClassBits*i+:ClassBits])
-    );
-  end
+  // A lane comes as late as its DSP slice stands in the cascade; the activations' are so already.
   for (genvar i = 0; i < Columns * Lanes; i++) begin : gen_weights
     logic [3:0] code;
 
@@ -93,7 +74,7 @@ module fpq_array_fp4
           .valid_i(valid),
           .first_i(first),
           .keep_i (last_q),
-          .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
+          .a_i    (a_classes_i[r*Lanes*ClassBits+:Lanes*ClassBits]),
           .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
           .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
         );
@@ -108,7 +89,7 @@ module fpq_array_fp4
           .valid_i(valid),
           .first_i(first),
           .keep_i (last_q),
-          .a_i    (a_classes[r*Lanes*ClassBits+:Lanes*ClassBits]),
+          .a_i    (a_classes_i[r*Lanes*ClassBits+:Lanes*ClassBits]),
           .w_i    (w_classes[c*Lanes*ClassBits+:Lanes*ClassBits]),
           .sum_o  (sums_o[(r*Columns+c)*SumBits+:SumBits])
         );

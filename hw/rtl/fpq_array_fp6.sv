@@ -17,8 +17,7 @@ module fpq_array_fp6
   input  logic                            valid_i,
   input  logic                            first_i,
   input  logic                            last_i,
-  input  pass_e                           pass_i,
-  input  logic [Rows*Lanes*6-1:0]         a_codes_i,
+  input  logic [Rows*Lanes*Fp6UnitBits-1:0] a_units_i,  // of fpq_operands
   input  logic [Columns*Lanes*6-1:0]      w_codes_i,
   output logic [Rows*Columns*SumBits-1:0] sums_o
 );
@@ -43,20 +42,9 @@ module fpq_array_fp6
     last_q <= last;
   end
 
-  logic [Rows-1:0][Lanes-1:0][6:0] a_units;
   logic [Pairs-1:0][Lanes-1:0][26:0] w_pairs;
 
   for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
-    for (genvar r = 0; r < Rows; r++) begin : gen_activations
-      fpq_recode_a_fp6 #(
-        .Late(l % Fp6Cascade)
-      ) u_recode (
-        .clk_i,
-        .pass_i,
-        .code_i (a_codes_i[6*(r*Lanes+l)+:6]),
-        .units_o(a_units[r][l])
-      );
-    end
     for (genvar c = 0; c < Pairs; c++) begin : gen_weights
       fpq_pair_fp6 #(
         .Late(l % Fp6Cascade)
@@ -78,7 +66,7 @@ module fpq_array_fp6
         .valid_i(valid),
         .first_i(first),
         .keep_i (last_q),
-        .a_i    (a_units[r]),
+        .a_i    (a_units_i[r*Lanes*Fp6UnitBits+:Lanes*Fp6UnitBits]),
         .w_i    (w_pairs[c]),
         .sums_o (sums_o[(r*Columns+2*c)*SumBits+:2*SumBits])
       );

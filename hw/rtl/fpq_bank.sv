@@ -17,7 +17,9 @@ module fpq_bank
   parameter int Spacing = 4,   // fewest cycles between the ends of two passes
   parameter int Slots = 8,     // accumulators of each output; a power of two
   parameter int OutWidth = 4,  // outputs a cycle
+  parameter bit Shared = 1'b0,  // as in fpq_array
   localparam int CodeBits = code_bits(Family),
+  localparam int ABits = Shared ? operand_bits(Target, Family) : CodeBits,
   localparam int SlotBits = $clog2(Slots),
   localparam int PartBits = Columns > OutWidth ? $clog2(Columns / OutWidth) : 1
 ) (
@@ -32,7 +34,7 @@ module fpq_bank
   input  logic                              chunk_tile_first_i,
   input  logic                              chunk_tile_last_i,
   input  logic [1:0]                        chunk_bias_i,
-  input  logic [Rows*Lanes*CodeBits-1:0]    a_codes_i,
+  input  logic [Rows*Lanes*ABits-1:0]       a_codes_i,  // or fpq_operands' output
   input  logic [Columns*Lanes*CodeBits-1:0] w_codes_i,
   input  logic [Rows*16-1:0]                a_scales_i,
   input  logic [Columns*16-1:0]             w_scales_i,
@@ -82,14 +84,15 @@ module fpq_bank
   pass_e pass;
   logic [Rows*Columns*SumBits-1:0] sums;
 
-  assign pass = !chunk_dual_i ? PassPlain : chunk_negative_i ? PassNegative : PassPositive;
+  assign pass = pass_of(chunk_dual_i, chunk_negative_i);
 
   fpq_array #(
     .Target (Target),
     .Family (Family),
     .Rows   (Rows),
     .Columns(Columns),
-    .Lanes  (Lanes)
+    .Lanes  (Lanes),
+    .Shared (Shared)
   ) u_array (
     .clk_i,
     .valid_i  (chunk_valid_i),

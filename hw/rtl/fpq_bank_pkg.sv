@@ -56,6 +56,9 @@ package fpq_bank_pkg;
     return target == TargetUltrascale;
   endfunction
 
+  localparam int Fp4ClassBits = 13;  // classes and sign of a recoded FP4 operand
+  localparam int Fp6UnitBits = 7;    // an FP6 operand as an integer
+
   // fpq_dot_fp4_dsp: slices of a cascade, of 8 lanes each; the slice of a lane; cycles from the first slice's recoded operands
   // to the accumulator's.
   localparam int DspStages = 4;
@@ -89,6 +92,12 @@ package fpq_bank_pkg;
   function automatic bit is_mapped(target_e target, fpq_pkg::family_e family);
     return family == fpq_pkg::FamilyFp4 ? target != TargetGeneric :
            family == fpq_pkg::FamilyFp6 && target == TargetUltrascale;
+  endfunction
+
+  // fpq_operands: bits of an activation as the dot units take it.
+  function automatic int operand_bits(target_e target, fpq_pkg::family_e family);
+    if (!is_mapped(target, family)) return code_bits(family);
+    return family == fpq_pkg::FamilyFp4 ? Fp4ClassBits : Fp6UnitBits;
   endfunction
 
   // fpq_array: cycles from the last chunk to the group's sums.
@@ -140,6 +149,10 @@ package fpq_bank_pkg;
     PassPositive = 2'd1,
     PassNegative = 2'd2
   } pass_e;
+
+  function automatic pass_e pass_of(logic dual, logic negative);
+    return !dual ? PassPlain : negative ? PassNegative : PassPositive;
+  endfunction
 
   // The integer that a code of an activation stands for in a pass, in units; weights are as in a plain pass.
   function automatic int signed code_units(fpq_pkg::family_e family, pass_e pass, int unsigned code);

@@ -212,6 +212,13 @@ module fpq_core
   logic [Banks-1:0][OutWidth*16-1:0] y_data;
   logic [Banks-1:0][OutWidth-1:0] y_overflow;
 
+  // All banks multiply the same activations.
+  logic [Rows*Lanes*fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family)-1:0] operands;
+
+  fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes)) u_operands (
+    .clk_i, .pass_i(fpq_bank_pkg::pass_of(chunk_dual, chunk_negative)), .codes_i(read_codes), .operands_o(operands)
+  );
+
   for (genvar p = 0; p < Banks; p++) begin : gen_bank
     logic [Columns*Lanes*CodeBits-1:0] w_codes;
     logic [Columns*16-1:0] w_scales;
@@ -237,13 +244,13 @@ module fpq_core
 
     fpq_bank #(
       .Family(Family), .Rows(Rows), .Columns(Columns), .Lanes(Lanes), .Spacing(Spacing), .Slots(Slots),
-      .OutWidth(OutWidth)
+      .OutWidth(OutWidth), .Shared(1'b1)
     ) u_bank (
       .clk_i, .rst_ni,
       .chunk_valid_i(chunk_valid[p]), .chunk_first_i(chunk_first), .chunk_last_i(chunk_last),
       .chunk_dual_i(chunk_dual), .chunk_negative_i(chunk_negative), .chunk_slot_i(chunk_slot),
       .chunk_tile_first_i(chunk_tile_first), .chunk_tile_last_i(chunk_tile_last), .chunk_bias_i(chunk_bias),
-      .a_codes_i(read_codes), .w_codes_i(w_codes), .a_scales_i(read_scales), .w_scales_i(w_scales),
+      .a_codes_i(operands), .w_codes_i(w_codes), .a_scales_i(read_scales), .w_scales_i(w_scales),
       .bias_valid_i(bias_valid), .bias_entry_i(bias_entry), .bias_part_i(bias_part), .bias_i(bias),
       .sum_valid_o(sum_valid[p]), .sum_slot_o(sum_slot[p]), .drain_valid_o(drain_valid[p]),
       .drain_slot_o(drain_slot[p]),
