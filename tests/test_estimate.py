@@ -282,7 +282,7 @@ def test_the_report_has_what_others_read(tmp_path: Path) -> None:
     fit = Fit("kv260", "fp4", FLAT, 0.5, 0.1, 0.2, 0.0, FLAT, 0.69, "LUT", "")
     paths = write_report(tmp_path, [row], [found], [fit], None, None)
     data = json.loads(paths[0].read_text(encoding="utf-8"))
-    assert data["lut_per_mac"] == {"fp4": {"dot": 440 / 32, "core": 8 * 440 / 256}}
+    assert data["lut_per_mac"] == {"fp4": {"dot": 440 / 32, "core": 8 * 440 / 256, "core_geometry": "2x4x32"}}
     assert data["boards"]["kv260/fp4"]["geometry"]["rows"] == FLAT.rows
     assert data["tools"]["pyosys"]
     assert data["rows"][0]["verified"] == "lockstep, 10 cycles"

@@ -20,7 +20,7 @@ from .boards import DEVICE_OF, Fit, fits, spec_geometry
 from .catalog import Unit, headline_units, module_units, parameters_of, part_units
 from .core import Core, Geometry, core, flat
 from .measure import Row, measure
-from .report import FLAT, board_table, core_table, write_report
+from .report import FLAT, ONE_BANK, board_table, core_table, write_report
 from .synthesis import DEVICES, Design, Device
 from .table import row_table
 
@@ -105,7 +105,9 @@ def _wanted_cores(devices: Sequence[Device], format: str, quick: bool) -> list[t
     for name, board in [] if quick else load().boards.boards.items():
         device = DEVICES[DEVICE_OF[board.device]]
         wanted += [(family, spec_geometry(name, family), device) for family in board.geometry if device in devices]
-    wanted += [] if quick else [(family, spec_geometry("kv260", "fp4"), devices[0]) for family in ("int4", "int8")]
+    if not quick:
+        wanted += [(family, spec_geometry("kv260", "fp4"), devices[0]) for family in ("int4", "int8")]
+        wanted += [("fp4", ONE_BANK, devices[0])]
     return list(dict.fromkeys(one for one in wanted if format in ("", one[0])))
 
 

@@ -8,16 +8,19 @@ from typing import Any
 
 from rich.table import Table
 
-from .boards import SHARE, Fit
+from hw.spec.schema import load
+
+from .boards import DEVICE_OF, SHARE, Fit
 from .chart import Bar, bar_chart, dot_bar, per_product
 from .core import CATEGORIES, Core, Geometry
 from .measure import Row, module_of
 from .synthesis import DEVICES, Design, Device
 from .table import commit, row_data, tool_versions, write_json
 
-__all__ = ["FLAT", "board_table", "core_table", "write_report"]
+__all__ = ["FLAT", "ONE_BANK", "board_table", "core_table", "write_report"]
 
 FLAT = Geometry(2, 4, 32, 512, 128)  # small enough for a flat synthesis, and for a whole simulation of its netlist
+ONE_BANK = Geometry(16, 16, 32, 8192, 128, 1, 1)  # as large as a ZCU102's, with a single weight port
 PRODUCTS = {
     "fpq_dot_fp4": "fpq_product_fp4",
     "peer_dot": "peer_multiply",
@@ -123,18 +126,19 @@ def _core_data(core: Core, product: float) -> dict[str, Any]:
     }
 
 
-def lut_per_mac(rows: Sequence[Row], cores: Sequence[Core]) -> dict[str, dict[str, float | None]]:
-    """Each format on UltraScale+: the cheapest dot unit, and the core of most MACs of those measured."""
+def lut_per_mac(rows: Sequence[Row], cores: Sequence[Core]) -> dict[str, dict[str, float | str | None]]:
+    """Each format on UltraScale+: the cheapest dot unit, and the cheapest core that a board has DSP slices for."""
     device, result = DEVICES["ultrascale"].name, {}
+    slices = max(board.dsps for board in load().boards.boards.values() if DEVICE_OF[board.device] == "ultrascale")
     for format in ("fp4", "fp6", "int4", "int8"):
         dots = [row for row in rows if row.unit.format == format and row.unit.group in ("dot", "peer")]
         own = [row for row in dots if row.device == device and row.unit.group == "dot"] or dots
-        big = max(
-            (c for c in cores if c.family == format and c.device == device), key=lambda c: c.geometry.macs, default=None
-        )
+        wanted = [c for c in cores if c.family == format and c.device == device and c.total("dsp") <= slices]
+        best = min(wanted, key=lambda c: c.per_mac, default=None)
         costs = [row.per_mac for row in own if row.device == device and row.per_mac is not None]
-        if costs or big:
-            result[format] = {"dot": min(costs, default=None), "core": big.per_mac if big else None}
+        if costs or best:
+            result[format] = {"dot": min(costs, default=None), "core": best.per_mac if best else None}
+            result[format]["core_geometry"] = str(best.geometry) if best else None
     return result
 
 
