@@ -55,15 +55,22 @@ module fpq_store_pack
   `FPQ_REQUIRE(gen_wide_piece, OutWidth * 16 <= BusBits,
                "fpq_store_pack: OutWidth FP16 outputs must not be wider than the bus")
 
-  // First stage: the next piece of the row at hand, from its bank.
+  // First stage: a row, and its next piece from its bank. What is asked about the row is asked when it comes.
+  logic busy_q, nop_q;                        // a row is here; it is a nop
+  logic end_q;                                // with the step at hand the next row comes
+  logic [Banks-1:0] turn_q;                   // whose turn it is: one bit, none in a nop
+  logic [MaxBanks-1:0] banks_q;               // this bank and those after it that have a tile
   logic [PieceLog2-1:0] piece_q;              // of the bank's
-  logic [Banks-1:0] bank_q;                   // whose turn it is: one bit
-  logic [PlaceWidth-1:0] left;                // pieces of the row that are kept
-  logic [PlaceWidth-1:0] number_q;            // the piece's number in the row, from 1
-  logic spent_q;                              // all that is kept of the row has been taken
-  logic in_valid, in_ready, kept, kept_last, piece_last, row_end, take;
+  logic kept_q;                               // the piece is kept
+  logic [PlaceWidth:0] left_q;                // pieces that are kept, from this one on, less 2: the sign tells of the last
+  logic [63:0] addr_q;
+  logic [RowSpanWidth-1:0] span_q;
+  logic set_last_q, command_last_q;
+  logic [TagWidth-1:0] tag_q;
+  logic in_valid, in_ready, kept_last, piece_last, take, step;
+  logic [MaxBanks-1:0] banks_next;
   logic [WordLog2-1:0] start;                 // the row's first word
-  logic [Banks-1:0] select;
+  logic [PieceLog2-1:0] piece_next;
   logic [OutWidth*16-1:0] in_data, data;
   logic [OutWidth-1:0] in_overflow;
 
@@ -71,22 +78,20 @@ module fpq_store_pack
     in_data = '0;
     in_overflow = '0;
     for (int p = 0; p < Banks; p++) begin
-      select[p] = row_valid_i & ~row_nop_i & bank_q[p];
-      in_data |= y_data_i[p] & {OutWidth*16{select[p]}};
-      in_overflow |= y_overflow_i[p] & {OutWidth{select[p]}};
+      in_data |= y_data_i[p] & {OutWidth*16{turn_q[p]}};
+      in_overflow |= y_overflow_i[p] & {OutWidth{turn_q[p]}};
     end
   end
 
-  assign in_valid = |(y_valid_i & select);
-  assign left = row_i.bytes[RowSpanWidth-1:ByteLog2];
-  assign kept = row_i.keep & ~spent_q;
-  assign kept_last = kept && number_q == left;
+  assign in_valid = |(y_valid_i & turn_q);
+  assign kept_last = kept_q & left_q[PlaceWidth];
   assign piece_last = piece_q == PieceLog2'(Pieces - 1);
-  assign row_end = piece_last & ~|(row_i.banks & MaxBanks'({bank_q, 1'b0}));  // no bank after this one has a tile
+  assign piece_next = end_q | piece_last ? '0 : piece_q + 1'b1;
+  assign banks_next = end_q ? row_i.banks : banks_q >> piece_last;
   assign take = in_valid & in_ready;
-  assign y_ready_o = select & {Banks{in_ready}};
+  assign y_ready_o = turn_q & {Banks{in_ready}};
   if (Words > 1) begin : gen_start
-    assign start = row_i.addr[3+:WordLog2];
+    assign start = addr_q[3+:WordLog2];
   end else begin : gen_no_start
     assign start = '0;
   end
@@ -99,30 +104,44 @@ module fpq_store_pack
   // A row leaves with its last piece; where it goes is noted once its last kept piece is taken.
   logic note, note_ready;
   assign note = (take & kept_last) | nop_take;
-  assign nop_take = row_valid_i & row_nop_i & note_ready;
-  assign in_ready = queue_ready & (note_ready | ~kept_last);
-  assign row_ready_o = (take & row_end) | nop_take;
+  assign nop_take = nop_q & note_ready;
+  assign in_ready = queue_ready & (note_ready | ~left_q[PlaceWidth]);
+  assign step = take | nop_take | ~busy_q;
+  assign row_ready_o = step & end_q;
 
   always_ff @(posedge clk_i) begin
-    set_o <= rst_ni & take & row_end & row_i.set_last;
-    overflow_o <= rst_ni & take & kept & (|in_overflow);
-    overflow_tag_o <= row_i.tag;
+    set_o <= rst_ni & take & end_q & set_last_q;
+    overflow_o <= rst_ni & take & kept_q & (|in_overflow);
+    overflow_tag_o <= tag_q;
     if (!rst_ni) begin
-      piece_q  <= '0;
-      bank_q   <= Banks'(1);
-      number_q <= PlaceWidth'(1);
-      spent_q  <= 1'b0;
-    end else if (take) begin
-      piece_q <= piece_last ? '0 : piece_q + 1'b1;
-      if (piece_last) bank_q <= row_end ? Banks'(1) : bank_q << 1;
-      number_q <= row_end ? PlaceWidth'(1) : number_q + 1'b1;
-      spent_q  <= ~row_end & (spent_q | kept_last);
+      busy_q <= 1'b0;
+      nop_q  <= 1'b0;
+      end_q  <= 1'b1;
+      turn_q <= '0;
+    end else if (step) begin
+      busy_q <= ~end_q | row_valid_i;
+      nop_q  <= end_q & row_valid_i & row_nop_i;
+      end_q  <= (end_q & (~row_valid_i | row_nop_i)) | (piece_next == PieceLog2'(Pieces - 1) && !banks_next[1]);
+      turn_q <= end_q ? Banks'(row_valid_i & ~row_nop_i) : turn_q << piece_last;
+    end
+    if (step) begin
+      piece_q <= piece_next;
+      banks_q <= banks_next;
+      kept_q  <= end_q ? row_i.keep : kept_q & ~left_q[PlaceWidth];
+      left_q  <= (end_q ? {1'b0, row_i.bytes[RowSpanWidth-1:ByteLog2]} : left_q) + {{PlaceWidth{1'b1}}, ~end_q};
+    end
+    if (row_ready_o) begin
+      addr_q <= row_i.addr;
+      span_q <= row_i.bytes + RowSpanWidth'(BusBytes - 1);
+      set_last_q <= row_i.set_last;
+      command_last_q <= row_nop_i | row_i.command_last;
+      tag_q <= row_i.tag;
     end
   end
 
   fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 1), .Depth(2)) u_piece (
     .clk_i, .rst_ni,
-    .valid_i(take & kept), .ready_o(queue_ready), .data_i({in_data, start, kept_last}),
+    .valid_i(take & kept_q), .ready_o(queue_ready), .data_i({in_data, start, kept_last}),
     .valid_o(valid), .ready_i(ready), .data_o({data, first_word, last})
   );
 
@@ -130,7 +149,7 @@ module fpq_store_pack
   fpq_fifo #(.Width(64 + RowSpanWidth + 2), .Depth(4)) u_note (
     .clk_i, .rst_ni,
     .valid_i(note), .ready_o(note_ready),
-    .data_i({row_i.addr, row_i.bytes + RowSpanWidth'(BusBytes - 1), row_nop_i, row_nop_i | row_i.command_last}),
+    .data_i({addr_q, span_q, nop_q, command_last_q}),
     .valid_o(ticket_valid), .ready_i(segment_valid_o & segment_ready_i),
     .data_o({segment_addr_o, segment_span_o, ticket_nop, segment_last_o})
   );
