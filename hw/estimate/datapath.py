@@ -22,7 +22,7 @@ DEEPER = {
     "fpq_w_unpack": ((4, 1), "sections of the weight stream: two counters move by the same beat"),
     "fpq_x_read": ((5, 1), "fpq_burst: whether a run has another burst is a comparison; addresses, not data"),
     "fpq_weights": ((5, 2), "fpq_burst, as in fpq_x_read; the loader's addresses"),
-    "fpq_store_pack": ((6, 2), "which of a row's pieces are kept, and the beats that they fill"),
+    "fpq_store_pack": ((4, 1), "whether a step is made: a piece and room for it are there, and the row's next state"),
 }
 
 

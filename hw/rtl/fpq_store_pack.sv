@@ -69,7 +69,9 @@ module fpq_store_pack
   logic [TagWidth-1:0] tag_q;
   logic in_valid, in_ready, kept_last, piece_last, take, step;
   logic [MaxBanks-1:0] banks_next;
-  logic [WordLog2-1:0] start;                 // the row's first word
+  logic first_q;                              // the row's first piece
+  logic [WordLog2-1:0] place_q, place_next;   // the piece's first word in its beat
+  logic full_in, spill_in;                    // the piece reaches the beat's end, and the next beat
   logic [PieceLog2-1:0] piece_next;
   logic [OutWidth*16-1:0] in_data, data;
   logic [OutWidth-1:0] in_overflow;
@@ -90,15 +92,17 @@ module fpq_store_pack
   assign banks_next = end_q ? row_i.banks : banks_q >> piece_last;
   assign take = in_valid & in_ready;
   assign y_ready_o = turn_q & {Banks{in_ready}};
-  if (Words > 1) begin : gen_start
-    assign start = addr_q[3+:WordLog2];
-  end else begin : gen_no_start
-    assign start = '0;
+  if (Words > 1) begin : gen_place
+    assign place_next = end_q ? row_i.addr[3+:WordLog2] : place_q + WordLog2'(PieceWords);
+  end else begin : gen_no_place
+    assign place_next = '0;
   end
+  assign full_in = (WordLog2 + 1)'(place_q) >= (WordLog2 + 1)'(Words - PieceWords);
+  assign spill_in = (WordLog2 + 1)'(place_q) > (WordLog2 + 1)'(Words - PieceWords);
 
   // Second stage.
-  logic valid, ready, last, first_q;
-  logic [WordLog2-1:0] first_word;
+  logic valid, ready, first, out, spill, full, last;
+  logic [WordLog2-1:0] place;
   logic queue_ready, nop_take;
 
   // A row leaves with its last piece; where it goes is noted once its last kept piece is taken.
@@ -126,6 +130,8 @@ module fpq_store_pack
     end
     if (step) begin
       piece_q <= piece_next;
+      place_q <= place_next;
+      first_q <= end_q;
       banks_q <= banks_next;
       kept_q  <= end_q ? row_i.keep : kept_q & ~left_q[PlaceWidth];
       left_q  <= (end_q ? {1'b0, row_i.bytes[RowSpanWidth-1:ByteLog2]} : left_q) + {{PlaceWidth{1'b1}}, ~end_q};
@@ -139,10 +145,12 @@ module fpq_store_pack
     end
   end
 
-  fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 1), .Depth(2)) u_piece (
+  // With a piece goes what it does: it begins a row; a beat leaves with it; words of the row's last piece spill over.
+  fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 5), .Depth(2)) u_piece (
     .clk_i, .rst_ni,
-    .valid_i(take & kept_q), .ready_o(queue_ready), .data_i({in_data, start, kept_last}),
-    .valid_o(valid), .ready_i(ready), .data_o({data, first_word, last})
+    .valid_i(take & kept_q), .ready_o(queue_ready),
+    .data_i({in_data, place_q, first_q, full_in, kept_last, full_in | kept_last, spill_in & kept_last}),
+    .valid_o(valid), .ready_i(ready), .data_o({data, place, first, full, last, out, spill})
   );
 
   logic done, ticket_valid, ticket_nop;       // the row's last beat is out
@@ -163,38 +171,27 @@ module fpq_store_pack
   assign segment_nop_o = ticket_nop;
 
   // The beat that is being filled, and the words of a piece that spill over its end.
-  logic [WordLog2:0] place_q, place, after;
-  logic flush_q, full, spill;
+  logic flush_q;
   logic [BusBits-1:0] rest_q, merged;
   logic [Words-1:0] rest_strobe_q, merged_strobe;
   logic [2*BusBits-1:0] shifted;
   logic [2*Words-1:0] shifted_strobe;
 
-  assign place = first_q ? {1'b0, first_word} : place_q;
-  assign shifted = (2 * BusBits)'(data) << {place[WordLog2-1:0], 6'd0};
-  assign shifted_strobe = (2 * Words)'({PieceWords{1'b1}}) << place[WordLog2-1:0];
-  assign merged = (first_q ? '0 : rest_q) | shifted[BusBits-1:0];
-  assign merged_strobe = (first_q ? '0 : rest_strobe_q) | shifted_strobe[Words-1:0];
-  assign after = place + (WordLog2 + 1)'(PieceWords);
-  assign full = after >= (WordLog2 + 1)'(Words);
-  assign spill = |shifted_strobe[2*Words-1:Words];
+  assign shifted = (2 * BusBits)'(data) << {place, 6'd0};
+  assign shifted_strobe = (2 * Words)'({PieceWords{1'b1}}) << place;
+  assign merged = (first ? '0 : rest_q) | shifted[BusBits-1:0];
+  assign merged_strobe = (first ? '0 : rest_strobe_q) | shifted_strobe[Words-1:0];
 
-  assign beat_valid_o = flush_q | (valid & (full | last));
+  assign beat_valid_o = flush_q | (valid & out);
   assign beat_data_o = flush_q ? rest_q : merged;
   assign beat_strobe_o = flush_q ? rest_strobe_q : merged_strobe;
-  assign ready = ~flush_q & (beat_ready_i | ~(full | last));
-  assign done = beat_valid_o & beat_ready_i & (flush_q | (last & ~spill));
+  assign ready = ~flush_q & (beat_ready_i | ~out);
+  assign done = beat_ready_i & (flush_q | (valid & last & ~spill));
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      first_q <= 1'b1;
-      flush_q <= 1'b0;
-    end else begin
-      if (valid & ready) first_q <= last;
-      flush_q <= flush_q ? ~beat_ready_i : valid & ready & last & spill;
-    end
+    if (!rst_ni) flush_q <= 1'b0;
+    else flush_q <= flush_q ? ~beat_ready_i : valid & ready & spill;
     if (valid & ready) begin
-      place_q <= full ? after - (WordLog2 + 1)'(Words) : after;
       rest_q <= full ? shifted[2*BusBits-1:BusBits] : merged;
       rest_strobe_q <= full ? shifted_strobe[2*Words-1:Words] : merged_strobe;
     end
