@@ -128,7 +128,7 @@ def _core_data(core: Core, product: float) -> dict[str, Any]:
 
 def lut_per_mac(rows: Sequence[Row], cores: Sequence[Core]) -> dict[str, dict[str, float | str | None]]:
     """Each format on UltraScale+: the cheapest dot unit, and the cheapest core that a board has DSP slices for."""
-    device, result = DEVICES["ultrascale"].name, {}
+    device, result = DEVICES["ultrascale"].name, dict[str, dict[str, float | str | None]]()
     slices = max(board.dsps for board in load().boards.boards.values() if DEVICE_OF[board.device] == "ultrascale")
     for format in ("fp4", "fp6", "int4", "int8"):
         dots = [row for row in rows if row.unit.format == format and row.unit.group in ("dot", "peer")]
