@@ -78,6 +78,7 @@ class Board:
     memory_mib: int
     bandwidth_gbps: float
     clock_mhz: int
+    fp6_dot: str
     vivado: str
     image: str
     python: str
@@ -294,6 +295,7 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=2.1,
         clock_mhz=100,
         vivado="Standard",
+        fp6_dot="lut",
         image="PYNQ 3.1 (4.0 ended Zynq-7000)",
         python="3.10",
         geometry={
@@ -315,6 +317,7 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         vivado="Standard",
+        fp6_dot="dsp",
         image="Kria-PYNQ 3.0 on Ubuntu 22.04",
         python="3.10",
         geometry={
@@ -336,6 +339,7 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         vivado="Standard",
+        fp6_dot="lut",
         image="PYNQ 4.0",
         python="3.12",
         geometry={
@@ -357,6 +361,7 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         vivado="Enterprise",
+        fp6_dot="dsp",
         image="none ready-made: build PYNQ 4.0 for it",
         python="3.12",
         geometry={
@@ -378,6 +383,7 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=25.6,
         clock_mhz=300,
         vivado="Enterprise",
+        fp6_dot="lut",
         image="PYNQ 4.0",
         python="3.12",
         geometry={

@@ -26,7 +26,15 @@ def _term(family: str, target: str) -> Bench:
 
 
 def _bank(
-    family: str, target: str, rows: int, columns: int, lanes: int, spacing: int, slots: int, out_width: int
+    family: str,
+    target: str,
+    rows: int,
+    columns: int,
+    lanes: int,
+    spacing: int,
+    slots: int,
+    out_width: int,
+    dsp: bool = False,
 ) -> Bench:
     shape = {
         "rows": rows,
@@ -37,16 +45,19 @@ def _bank(
         "out_width": out_width,
     }
     parameters = {"".join(word.title() for word in name.split("_")): value for name, value in shape.items()}
-    parameters |= {"Family": FAMILIES[family].id, "Target": TARGETS[target]}
+    parameters |= {"Family": FAMILIES[family].id, "Target": TARGETS[target], "Fp6Dsp": int(dsp)}
     environment = {"SHAPE": json.dumps({"family": family, **shape})}
-    return Bench(f"bank-{family}-{target}-{lanes}", "fpq_bank", "test_bank", parameters, "verilator", environment)
+    return Bench(
+        f"bank-{family}-{target}{'-dsp' * dsp}-{lanes}", "fpq_bank", "test_bank", parameters, "verilator", environment
+    )
 
 
-def _array(family: str, target: str, rows: int, columns: int, lanes: int) -> Bench:
+def _array(family: str, target: str, rows: int, columns: int, lanes: int, dsp: bool = False) -> Bench:
     shape = {"Rows": rows, "Columns": columns, "Lanes": lanes}
-    parameters = shape | {"Family": FAMILIES[family].id, "Target": TARGETS[target]}
+    parameters = shape | {"Family": FAMILIES[family].id, "Target": TARGETS[target], "Fp6Dsp": int(dsp)}
     environment = {"SHAPE": json.dumps({"family": family, "target": target} | shape)}
-    return Bench(f"array-{family}-{target}-{lanes}", "fpq_array", "test_array", parameters, "verilator", environment)
+    name = f"array-{family}-{target}{'-dsp' * dsp}-{lanes}"
+    return Bench(name, "fpq_array", "test_array", parameters, "verilator", environment)
 
 
 def _dot_fp6(target: str, lanes: int) -> Bench:
@@ -57,7 +68,7 @@ def _dot_fp6(target: str, lanes: int) -> Bench:
 
 BANK_BENCHES = [
     _dot_fp6("ultrascale", 32),
-    _dot_fp6("ultrascale", 64),
+    _dot_fp6("series7", 64),
     _dot_fp6("generic", 128),
     _array("fp4", "generic", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 2, 32),
@@ -65,8 +76,11 @@ BANK_BENCHES = [
     _array("fp4", "ultrascale", 1, 1, 128),
     _array("fp4", "series7", 1, 1, 128),
     _array("fp6", "generic", 1, 2, 32),
-    _array("fp6", "ultrascale", 2, 4, 32),
-    _array("fp6", "ultrascale", 1, 2, 128),
+    _array("fp6", "ultrascale", 2, 4, 32, dsp=True),
+    _array("fp6", "ultrascale", 1, 2, 128, dsp=True),
+    _array("fp6", "series7", 1, 2, 64, dsp=True),
+    _array("fp6", "series7", 2, 2, 32),
+    _array("fp6", "ultrascale", 1, 1, 128),
     _unit("to_fp16", "fpq_to_fp16"),
     _unit("scale", "fpq_bank_scale"),
     _unit("bias", "fpq_bias"),
@@ -84,7 +98,8 @@ BANK_BENCHES = [
     _bank("fp4", "series7", 2, 4, 64, 2, 8, 4),
     _bank("fp4", "ultrascale", 2, 4, 128, 1, 32, 4),
     _bank("fp6", "generic", 4, 4, 32, 4, 8, 4),
-    _bank("fp6", "ultrascale", 2, 4, 32, 4, 8, 4),
+    _bank("fp6", "ultrascale", 2, 4, 32, 4, 8, 4, dsp=True),
+    _bank("fp6", "series7", 2, 4, 64, 4, 8, 4),
     _bank("int4", "generic", 2, 12, 32, 4, 8, 4),
     _bank("int8", "generic", 4, 4, 32, 8, 8, 4),
 ]

@@ -27,6 +27,7 @@ ACCEL = {
     "fpq_accel: Spacing must not": [{"Spacing": -1}],
     "fpq_accel: OutWidth must be": [{"OutWidth": 2}, {"OutWidth": 12, "Columns": 12}, {"OutWidth": 8, "BusBits": 64}],
     "fpq_accel: Ultra must be": [{"Ultra": 2}],
+    "fpq_accel: Fp6Dsp must be": [{"Fp6Dsp": 2}, {"Fp6Dsp": -1}],
 }
 # Of modules that someone takes out of the engine.
 PARTS = {
@@ -38,10 +39,10 @@ PARTS = {
     ("fpq_burst", "fpq_burst: BurstBeats"): {"BusBits": 512, "BurstBeats": 128},
     ("fpq_dot", "fpq_dot: Lanes"): {"Lanes": 48},
     ("fpq_dot_fp4_dsp", "fpq_dot_fp4_dsp: Lanes"): {"Lanes": 48},
-    ("fpq_array_fp6", "fpq_array_fp6: Columns"): {"Columns": 3},
+    ("fpq_array_fp6_dsp", "fpq_array_fp6_dsp: Columns"): {"Columns": 3},
     ("fpq_dot_fp6_dsp", "fpq_dot_fp6_dsp: Lanes"): {"Lanes": 256},
     ("fpq_dsp_add", "fpq_dsp_add: a DSP48E1"): {"Target": 2},
-    ("fpq_dsp_mac", "fpq_dsp_mac: a DSP48E1"): {"Target": 2},
+    ("fpq_dsp_slice", "fpq_dsp_slice: UltraScale's"): {"Target": 0},
     ("fpq_fetch", "fpq_fetch: a descriptor"): {"BusBits": 96},
     ("fpq_fifo", "fpq_fifo: Depth"): {"Depth": 3},
     ("fpq_prologue", "fpq_prologue: Words"): {"Words": 2},

@@ -40,13 +40,16 @@ def spec_geometry(board: str, family: str) -> Geometry:
     one = load().boards.boards[board]
     entry = one.geometry[family]
     ultra = int(one.uram > 0)
-    return Geometry(entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks, ultra)
+    fp6_dsp = int(one.fp6_dot == "dsp")  # what hw/synth builds it with
+    return Geometry(
+        entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks, ultra, fp6_dsp
+    )
 
 
 def _array(core: Core, geometry: Geometry) -> float:
     """LUT sites of the dot units and the recoding of a geometry with the core's lanes."""
     old = core.geometry
-    cells = core.of_module("fpq_dot_fp4", "fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "peer_dot") / (
+    cells = core.of_module("fpq_dot_fp4", "fpq_dot_fp4_dsp", "fpq_dot_fp6", "fpq_dot_fp6_dsp", "peer_dot") / (
         old.rows * old.columns * old.banks
     )
     a = core.of_module("fpq_recode_a_fp4", "fpq_recode_a_e2m1", "fpq_operands") / old.rows  # once for all banks

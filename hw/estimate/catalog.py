@@ -25,15 +25,15 @@ FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
 # Descriptions for simulators only: synthesis takes other modules in their place.
 NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
 # Modules that refuse to be elaborated for 7 series.
-ONLY_ULTRASCALE = ("fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "fpq_dsp_add", "fpq_dsp_mac", "fpq_array_fp6")
+ONLY_ULTRASCALE = ("fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "fpq_dsp_add", "fpq_dsp_mac", "fpq_array_fp6_dsp")
 # Modules whose default parameters would take long to simulate as netlists.
 SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp4", "fpq_bank", "fpq_drain")}
 # Modules of the core that are synthesized once and counted as often as they stand in it.
 CORE_CUTS = (
     "fpq_recode_a_fp4", "fpq_recode_w_fp4", "fpq_recode_a_e2m1", "fpq_recode_w_e2m1", "fpq_dot_fp4", "fpq_dot_fp4_dsp",
-    "fpq_dot_fp6_dsp", "fpq_float_unit", "fpq_array_generic", "fpq_array", "fpq_operands", "fpq_bank_scales",
-    "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue", "fpq_store", "fpq_commands",
-    "fpq_x_loader", "fpq_x_read", "fpq_core",
+    "fpq_dot_fp6", "fpq_dot_fp6_dsp", "fpq_float_unit", "fpq_array_generic", "fpq_array", "fpq_operands",
+    "fpq_bank_scales", "fpq_drain", "fpq_bank", "fpq_weights", "fpq_act_buffer", "fpq_prologue", "fpq_issue",
+    "fpq_store", "fpq_commands", "fpq_x_loader", "fpq_x_read", "fpq_core",
 )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ VARIANTS = (
     _dot("FP4, LUT stream", "fpq_dot_fp4", "fp4", "with the dual format; operands recoded outside", Lanes=128),
     _dot("FP4, DSP adders", "fpq_dot_fp4_dsp", "fp4", "with the dual format; DSP: 1 of 8", Lanes=128),
     _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
+    _dot("FP6, LUT stream", "fpq_dot_fp6", "fp6", "with the dual format; operands recoded outside", Lanes=128),
     Unit(
         "FP6, DSP, 2 columns",
         Design("fpq_dot_fp6_dsp", {"Lanes": 128}),

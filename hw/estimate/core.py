@@ -31,7 +31,10 @@ OF_CATEGORY = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """Of a build; fields as in the contract. ultra: 1 where the activation buffer is UltraRAM."""
+    """Of a build; fields as in the contract. ultra: 1 where the activation buffer is UltraRAM.
+
+    fp6_dsp: 1 where FP6 is multiplied in DSP slices, 0 in LUTs; None leaves it to the device.
+    """
 
     rows: int
     columns: int
@@ -40,6 +43,7 @@ class Geometry:
     bus_bits: int = 128
     banks: int = 1
     ultra: int = 0
+    fp6_dsp: int | None = None
 
     @property
     def macs(self) -> int:
@@ -51,7 +55,8 @@ class Geometry:
         """Of fpq_accel."""
         names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth"}
         names |= {"bus_bits": "BusBits", "banks": "Banks", "ultra": "Ultra"}
-        return {parameter: getattr(self, name) for name, parameter in names.items()}
+        result: dict[str, int] = {parameter: getattr(self, name) for name, parameter in names.items()}
+        return result if self.fp6_dsp is None else result | {"Fp6Dsp": self.fp6_dsp}
 
     def __str__(self) -> str:
         return f"{self.rows}x{self.columns}x{self.lanes}" + (f"x{self.banks}" if self.banks > 1 else "")

@@ -11,8 +11,9 @@ module fpq_array
   parameter int Columns = 8,
   parameter int Lanes = 32,
   parameter bit Shared = 1'b0,  // activations come from an fpq_operands that arrays share; else as codes
+  parameter bit Fp6Dsp = DefaultFp6Dsp,  // FP6 in DSP slices, else in LUTs, where the target has them
   localparam int CodeBits = code_bits(Family),
-  localparam int OperandBits = operand_bits(Target, Family),
+  localparam int OperandBits = operand_bits(Target, Family, Fp6Dsp),
   localparam int ABits = Shared ? OperandBits : CodeBits,
   localparam int SumBits = sum_bits(Family)
 ) (
@@ -37,7 +38,8 @@ module fpq_array
       .Target(Target),
       .Family(Family),
       .Rows  (Rows),
-      .Lanes (Lanes)
+      .Lanes (Lanes),
+      .Fp6Dsp(Fp6Dsp)
     ) u_operands (
       .clk_i,
       .pass_i,
@@ -61,8 +63,8 @@ module fpq_array
       .w_codes_i,
       .sums_o
     );
-  end else if (is_mapped(Target, Family)) begin : gen_fp6
-    fpq_array_fp6 #(
+  end else if (is_mapped(Target, Family) && Fp6Dsp) begin : gen_fp6_dsp
+    fpq_array_fp6_dsp #(
       .Target (Target),
       .Rows   (Rows),
       .Columns(Columns),
@@ -73,6 +75,21 @@ module fpq_array
       .first_i,
       .last_i,
       .a_units_i(operands),
+      .w_codes_i,
+      .sums_o
+    );
+  end else if (is_mapped(Target, Family)) begin : gen_fp6_lut
+    fpq_array_fp6_lut #(
+      .Target (Target),
+      .Rows   (Rows),
+      .Columns(Columns),
+      .Lanes  (Lanes)
+    ) u_array (
+      .clk_i,
+      .valid_i,
+      .first_i,
+      .last_i,
+      .a_triples_i(operands),
       .w_codes_i,
       .sums_o
     );

@@ -18,8 +18,9 @@ module fpq_bank
   parameter int Slots = 8,     // accumulators of each output; a power of two
   parameter int OutWidth = 4,  // outputs a cycle
   parameter bit Shared = 1'b0,  // as in fpq_array
+  parameter bit Fp6Dsp = DefaultFp6Dsp,  // see fpq_array
   localparam int CodeBits = code_bits(Family),
-  localparam int ABits = Shared ? operand_bits(Target, Family) : CodeBits,
+  localparam int ABits = Shared ? operand_bits(Target, Family, Fp6Dsp) : CodeBits,
   localparam int SlotBits = $clog2(Slots),
   localparam int PartBits = Columns > OutWidth ? $clog2(Columns / OutWidth) : 1
 ) (
@@ -66,7 +67,7 @@ module fpq_bank
   localparam int FloatBits = $bits(float_t);
 
   // Cycles from a chunk to: its sums; the sums' first turn in the float unit; reading the accumulator; writing it.
-  localparam int SumCycle = array_latency(Target, Family, Lanes);
+  localparam int SumCycle = array_latency(Target, Family, Lanes, Fp6Dsp);
   localparam int ReadCycle = SumCycle + 1 + term_latency(Family) - 1;
   localparam int WriteCycle = ReadCycle + 1 + AddLatency;
   // The engine's chunk may come four cycles after it learns that the slot is free.
@@ -92,7 +93,8 @@ module fpq_bank
     .Rows   (Rows),
     .Columns(Columns),
     .Lanes  (Lanes),
-    .Shared (Shared)
+    .Shared (Shared),
+    .Fp6Dsp (Fp6Dsp)
   ) u_array (
     .clk_i,
     .valid_i  (chunk_valid_i),

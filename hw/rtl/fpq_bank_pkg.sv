@@ -57,7 +57,8 @@ package fpq_bank_pkg;
   endfunction
 
   localparam int Fp4ClassBits = 13;  // classes and sign of a recoded FP4 operand
-  localparam int Fp6UnitBits = 7;    // an FP6 operand as an integer
+  localparam int Fp6UnitBits = 7;     // an FP6 operand as an integer
+  localparam int Fp6TripleBits = 15;  // as a sign, three times its magnitude, and its magnitude
 
   // fpq_dot_fp4_dsp: slices of a cascade, of 8 lanes each; the slice of a lane; cycles from the first slice's recoded operands
   // to the accumulator's.
@@ -83,29 +84,35 @@ package fpq_bank_pkg;
     return Fp6Cascade + 2 + (lanes / Fp6Cascade > 2 ? 1 : 0);
   endfunction
 
-  // fpq_array_fp6: cycles from a chunk to the accumulators' operands.
-  function automatic int fp6_sum_cycle(int lanes);
+  // fpq_array_fp6_dsp, fpq_array_fp6_lut: cycles from a chunk to the accumulators' operands.
+  function automatic int fp6_dsp_sum_cycle(int lanes);
     return 1 + fp6_dot_cycles(lanes);
   endfunction
 
+  function automatic int fp6_lut_sum_cycle(int lanes);
+    return 2 + 3 + tree_levels(lanes);
+  endfunction
+
+  // What an FP6 array is multiplied by, where nothing else is asked for.
+  localparam bit DefaultFp6Dsp = DefaultTarget == TargetUltrascale;
+
   // Which arrays are built of a device's primitives; the others are behaviour.
   function automatic bit is_mapped(target_e target, fpq_pkg::family_e family);
-    return family == fpq_pkg::FamilyFp4 ? target != TargetGeneric :
-           family == fpq_pkg::FamilyFp6 && target == TargetUltrascale;
+    return target != TargetGeneric && (family == fpq_pkg::FamilyFp4 || family == fpq_pkg::FamilyFp6);
   endfunction
 
   // fpq_operands: bits of an activation as the dot units take it.
-  function automatic int operand_bits(target_e target, fpq_pkg::family_e family);
+  function automatic int operand_bits(target_e target, fpq_pkg::family_e family, bit fp6_dsp);
     if (!is_mapped(target, family)) return code_bits(family);
-    return family == fpq_pkg::FamilyFp4 ? Fp4ClassBits : Fp6UnitBits;
+    if (family == fpq_pkg::FamilyFp4) return Fp4ClassBits;
+    return fp6_dsp ? Fp6UnitBits : Fp6TripleBits;
   endfunction
 
-  // fpq_array: cycles from the last chunk to the group's sums.
-  function automatic int array_latency(target_e target, fpq_pkg::family_e family, int lanes);
-    if (is_mapped(target, family)) begin
-      return 2 + (family == fpq_pkg::FamilyFp4 ? fp4_sum_cycle(target, lanes) : fp6_sum_cycle(lanes));
-    end
-    return 4;
+  // fpq_array: cycles from the last chunk to the group's sums. fp6_dsp: an FP6 array is made of DSP slices, else of LUTs.
+  function automatic int array_latency(target_e target, fpq_pkg::family_e family, int lanes, bit fp6_dsp);
+    if (!is_mapped(target, family)) return 4;
+    if (family == fpq_pkg::FamilyFp4) return 2 + fp4_sum_cycle(target, lanes);
+    return 2 + (fp6_dsp ? fp6_dsp_sum_cycle(lanes) : fp6_lut_sum_cycle(lanes));
   endfunction
 
   // Bits of a group's sum: of MaxK products of the largest magnitudes.

@@ -17,7 +17,8 @@ module fpq_core
   parameter int Spacing = 4,
   parameter int Slots = 16,
   parameter int OutWidth = 4,
-  parameter int Ultra = 0
+  parameter int Ultra = 0,
+  parameter bit Fp6Dsp = fpq_bank_pkg::DefaultFp6Dsp
 ) (
   input  logic                           clk_i,
   input  logic                           rst_ni,         // held long enough for everything to run empty
@@ -213,9 +214,10 @@ module fpq_core
   logic [Banks-1:0][OutWidth-1:0] y_overflow;
 
   // All banks multiply the same activations.
-  logic [Rows*Lanes*fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family)-1:0] operands;
+  localparam int OperandBits = fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family, Fp6Dsp);
+  logic [Rows*Lanes*OperandBits-1:0] operands;
 
-  fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes)) u_operands (
+  fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes), .Fp6Dsp(Fp6Dsp)) u_operands (
     .clk_i, .pass_i(fpq_bank_pkg::pass_of(chunk_dual, chunk_negative)), .codes_i(read_codes), .operands_o(operands)
   );
 
@@ -244,7 +246,7 @@ module fpq_core
 
     fpq_bank #(
       .Family(Family), .Rows(Rows), .Columns(Columns), .Lanes(Lanes), .Spacing(Spacing), .Slots(Slots),
-      .OutWidth(OutWidth), .Shared(1'b1)
+      .OutWidth(OutWidth), .Shared(1'b1), .Fp6Dsp(Fp6Dsp)
     ) u_bank (
       .clk_i, .rst_ni,
       .chunk_valid_i(chunk_valid[p]), .chunk_first_i(chunk_first), .chunk_last_i(chunk_last),

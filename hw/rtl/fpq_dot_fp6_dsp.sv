@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two FP6 dot units of neighbouring columns in cascades of DSP slices, a slice a lane: both products of an activation and two
-// weights come from one multiplication, in fields of 20 bits (32 * 3600 < 2^19). A cascade takes Fp6Cascade lanes, as a column
+// weights come from one multiplication, in fields of 18 bits (32 * 3600 < 2^17). A cascade takes Fp6Cascade lanes, as a column
 // of slices of the smallest devices has room for; lane l comes l % Fp6Cascade cycles late, so that it has no registers but its
 // own. LUTs are the two accumulators, and where there are four cascades a level of adders.
 //
-// The fields of w_i are w1 * 2^20 + w0, made once a column: see fpq_pair_fp6. valid_i and first_i come fp6_dot_cycles(Lanes)
+// The fields of w_i are w1 * 2^18 + w0, made once a column: see fpq_pair_fp6. valid_i and first_i come fp6_dot_cycles(Lanes)
 // after lane 0; sums_o are the sums of the last pass for which keep_i was given, a cycle after valid_i's last.
 
 `include "fpq_assert.svh"
@@ -21,14 +21,14 @@ module fpq_dot_fp6_dsp
   input  logic                     first_i,
   input  logic                     keep_i,
   input  logic [Lanes-1:0][6:0]    a_i,     // signed integers in units
-  input  logic [Lanes-1:0][26:0]   w_i,
+  input  logic [Lanes-1:0][24:0]   w_i,
   output logic [1:0][SumBits-1:0]  sums_o
 );
 
   `FPQ_REQUIRE(gen_bad_lanes, Lanes == 32 || Lanes == 64 || Lanes == 128,
                "fpq_dot_fp6_dsp: Lanes must be 32, 64 or 128: one, two or four cascades")
 
-  localparam int Field = 20;
+  localparam int Field = 18;
   localparam int Cascades = Lanes / Fp6Cascade;
 
   // Of each cascade: the two fields, and what the lower took from the upper where it is negative.

@@ -9,8 +9,9 @@ module fpq_operands
   parameter fpq_pkg::family_e Family = fpq_pkg::FamilyFp4,
   parameter int Rows = 4,
   parameter int Lanes = 32,
+  parameter bit Fp6Dsp = DefaultFp6Dsp,  // see fpq_array
   localparam int CodeBits = code_bits(Family),
-  localparam int OperandBits = operand_bits(Target, Family)
+  localparam int OperandBits = operand_bits(Target, Family, Fp6Dsp)
 ) (
   input  logic                              clk_i,
   input  pass_e                             pass_i,
@@ -36,7 +37,7 @@ module fpq_operands
         .classes_o(operands_o[OperandBits*i+:OperandBits])
       );
     end
-  end else if (is_mapped(Target, Family)) begin : gen_fp6
+  end else if (is_mapped(Target, Family) && Fp6Dsp) begin : gen_fp6_dsp
     for (genvar i = 0; i < Rows * Lanes; i++) begin : gen_lanes
       fpq_recode_a_fp6 #(
         .Late(i % Lanes % Fp6Cascade)
@@ -45,6 +46,15 @@ module fpq_operands
         .pass_i,
         .code_i (codes_i[6*i+:6]),
         .units_o(operands_o[OperandBits*i+:OperandBits])
+      );
+    end
+  end else if (is_mapped(Target, Family)) begin : gen_fp6_lut
+    for (genvar i = 0; i < Rows * Lanes; i++) begin : gen_lanes
+      fpq_recode_a_fp6_lut u_recode (
+        .clk_i,
+        .pass_i,
+        .code_i  (codes_i[6*i+:6]),
+        .triple_o(operands_o[OperandBits*i+:OperandBits])
       );
     end
   end else begin : gen_generic

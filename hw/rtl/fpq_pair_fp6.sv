@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two FP6 weights of neighbouring columns as one operand of a DSP slice: w1 * 2^20 + w0, in units, Late + 1 cycles after the
+// Two FP6 weights of neighbouring columns as one operand of a DSP slice: w1 * 2^18 + w0, in units, Late + 1 cycles after the
 // codes. The lower field's sign is wires: 14 bits say it all.
 
 module fpq_pair_fp6
@@ -9,7 +9,7 @@ module fpq_pair_fp6
 ) (
   input  logic             clk_i,
   input  logic [1:0][5:0]  codes_i,
-  output logic [26:0]      pair_o
+  output logic [24:0]      pair_o
 );
 
   typedef logic [63:0][6:0] table_t;
@@ -44,6 +44,6 @@ module fpq_pair_fp6
     .data_o({high, low})
   );
 
-  assign pair_o = {high, {13{low[6]}}, low};
+  assign pair_o = {high, {11{low[6]}}, low};
 
 endmodule

@@ -4,7 +4,9 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from .schema import DualFormat, FloatFormat, Formats, Spec, SpecError
+from .schema import Board, DualFormat, FloatFormat, Formats, Spec, SpecError
+
+FP6_DSP_SHARE = 0.85  # of a device's DSP slices, for FP6 products
 
 
 def check(spec: Spec) -> None:
@@ -118,6 +120,19 @@ def _check_registers(spec: Spec) -> None:
     _no_overlap(file, spans)
 
 
+def _check_fp6_dot(file: str, name: str, board: Board) -> None:
+    """Two FP6 products a DSP slice; float units and prologue want slices too."""
+    size = board.geometry.get("fp6")
+    if size is None or board.fp6_dot != "dsp":
+        return
+    slices, room = size.rows * size.columns * size.lanes * size.banks // 2, int(FP6_DSP_SHARE * board.dsps)
+    if slices > room:
+        problem = (
+            f"geometry.fp6 takes {slices} DSP slices, {room} of {board.dsps} may be used; choose lut, or a smaller one"
+        )
+        raise SpecError(file, f"boards.{name}.fp6_dot", problem)
+
+
 def _check_boards(spec: Spec) -> None:
     file, families = "boards.toml", spec.formats.families
     geometries = {f"simulation.{name}": geometry for name, geometry in spec.boards.simulation.items()}
@@ -127,6 +142,7 @@ def _check_boards(spec: Spec) -> None:
             if family not in families:
                 raise SpecError(file, key, f"unknown family; there are {', '.join(families)}")
             geometries[key] = geometry
+        _check_fp6_dot(file, name, board)
     # The smallest group makes the most chunks of a row; one row tile of the longest row must fit even then.
     chunks = spec.contract.max_k // spec.contract.k_multiple
     for key, geometry in geometries.items():

@@ -131,6 +131,7 @@ class Board:
     memory_mib: int
     bandwidth_gbps: float
     clock_mhz: int
+    fp6_dot: str
     vivado: str
     image: str
     python: str

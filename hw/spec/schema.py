@@ -210,6 +210,7 @@ class Board(Strict):
     bandwidth_gbps: Annotated[float, Field(gt=0)]
     clock_mhz: Positive
     vivado: Literal["Standard", "Enterprise"]
+    fp6_dot: Literal["dsp", "lut"]
     image: Doc
     python: Annotated[str, Field(pattern=r"^3\.\d+$")]
     geometry: Annotated[dict[Name, Geometry], Field(min_length=1)]

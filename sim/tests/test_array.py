@@ -30,6 +30,50 @@ def codes(random: np.random.Generator, shape: tuple[int, ...], bits: int, corner
 
 
 @cocotb.test()
+async def every_product(dut: Any) -> None:
+    """Each pair of codes in each kind of pass: in one lane of one row and column; other activations are zero."""
+    shape = json.loads(os.environ["SHAPE"])
+    family = FAMILIES[shape["family"]]
+    rows, columns, lanes = shape["Rows"], shape["Columns"], shape["Lanes"]
+    weights, plain, dual = (FORMATS[n] for n in (family.weights, family.activations[0], family.activations[-1]))
+    random = generator()
+    await start(dut, valid_i=0)
+    await FallingEdge(dut.clk_i)
+    width = len(dut.sums_o) // (rows * columns)
+    expected, seen = [], []
+    pairs = [
+        (kind, a, w)
+        for kind in (PLAIN, POSITIVE, NEGATIVE)
+        for a in range(1 << plain.bits)
+        for w in range(1 << plain.bits)
+    ]
+    if len(family.activations) == 1 or plain.bits > 6:
+        pairs = [pair for pair in pairs if pair[0] == PLAIN][:: 1 + 15 * (plain.bits > 6)]
+    random.shuffle(pairs)
+    dut.first_i.value = dut.last_i.value = 1
+    for index in range(len(pairs) + SETTLED):
+        dut.valid_i.value = int(index < len(pairs))
+        if index < len(pairs):
+            kind, code, weight = (int(field) for field in pairs[index])
+            a, w = np.zeros((rows, lanes), np.int64), random.integers(0, 1 << weights.bits, (columns, lanes))
+            row, column, lane = (int(random.integers(size)) for size in (rows, columns, lanes))
+            a[row, lane], w[column, lane] = code, weight
+            numbers = units(a, plain if kind == PLAIN else dual)
+            numbers = np.clip(numbers, -1e9 if kind != POSITIVE else 0, 1e9 if kind != NEGATIVE else 0).astype(np.int64)
+            sums = numbers @ units(w, weights).T
+            expected.append(pack(sums.reshape(-1) & ((1 << width) - 1), width))
+            dut.pass_i.value = kind
+            dut.a_codes_i.value, dut.w_codes_i.value = pack(a, plain.bits), pack(w, weights.bits)
+        await FallingEdge(dut.clk_i)
+        value = int(dut.sums_o.value) if dut.sums_o.value.is_resolvable else -1
+        if not seen or seen[-1] != value:
+            seen.append(value)
+    distinct = [value for i, value in enumerate(expected) if not i or expected[i - 1] != value]
+    assert len(distinct) > len(pairs) // 4
+    assert seen[-len(distinct) :] == distinct, "the products differ"
+
+
+@cocotb.test()
 async def array(dut: Any) -> None:
     shape = json.loads(os.environ["SHAPE"])
     family = FAMILIES[shape["family"]]

@@ -45,9 +45,9 @@ async def dot(dut: Any) -> None:
             both = [(word >> (SUM_BITS * i)) & ((1 << SUM_BITS) - 1) for i in (0, 1)]
             found.append((both[0] - (both[0] >> 25 << 26), both[1] - (both[1] >> 25 << 26)))
         late = [min(max(cycle - lane % CASCADE, 0), CHUNKS - 1) for lane in range(lanes)]
-        pairs = [(int(w[t, 1, lane]) << 20) + int(w[t, 0, lane]) for lane, t in enumerate(late)]
+        pairs = [(int(w[t, 1, lane]) << 18) + int(w[t, 0, lane]) for lane, t in enumerate(late)]
         dut.a_i.value = join([int(a[t, lane]) & 0x7F for lane, t in enumerate(late)], 7)
-        dut.w_i.value = join([pair & 0x7FFFFFF for pair in pairs], 27)
+        dut.w_i.value = join([pair & 0x1FFFFFF for pair in pairs], 25)
         chunk = cycle - latency
         dut.valid_i.value = int(0 <= chunk < CHUNKS)
         dut.first_i.value = int(chunk == 0 or (0 < chunk < CHUNKS and bool(ends[chunk - 1])))

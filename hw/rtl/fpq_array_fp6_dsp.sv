@@ -4,7 +4,7 @@
 
 `include "fpq_assert.svh"
 
-module fpq_array_fp6
+module fpq_array_fp6_dsp
   import fpq_bank_pkg::*;
 #(
   parameter target_e Target = TargetUltrascale,
@@ -22,7 +22,7 @@ module fpq_array_fp6
   output logic [Rows*Columns*SumBits-1:0] sums_o
 );
 
-  `FPQ_REQUIRE(gen_bad_columns, Columns % 2 == 0, "fpq_array_fp6: Columns must be even: two share a DSP slice")
+  `FPQ_REQUIRE(gen_bad_columns, Columns % 2 == 0, "fpq_array_fp6_dsp: Columns must be even: two share a DSP slice")
 
   localparam int Pairs = Columns / 2;
 
@@ -31,7 +31,7 @@ module fpq_array_fp6
 
   fpq_delay #(
     .Width (3),
-    .Cycles(fp6_sum_cycle(Lanes))
+    .Cycles(fp6_dsp_sum_cycle(Lanes))
   ) u_control (
     .clk_i,
     .data_i({valid_i, first_i, valid_i & last_i}),
@@ -42,7 +42,7 @@ module fpq_array_fp6
     last_q <= last;
   end
 
-  logic [Pairs-1:0][Lanes-1:0][26:0] w_pairs;
+  logic [Pairs-1:0][Lanes-1:0][24:0] w_pairs;
 
   for (genvar l = 0; l < Lanes; l++) begin : gen_lanes
     for (genvar c = 0; c < Pairs; c++) begin : gen_weights
