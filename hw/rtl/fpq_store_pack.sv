@@ -97,7 +97,11 @@ module fpq_store_pack
   end else begin : gen_no_place
     assign place_next = '0;
   end
-  assign full_in = (WordLog2 + 1)'(place_q) >= (WordLog2 + 1)'(Words - PieceWords);
+  if (Words == PieceWords) begin : gen_whole_words  // every piece fills a word
+    assign full_in = 1'b1;
+  end else begin : gen_part_words
+    assign full_in = (WordLog2 + 1)'(place_q) >= (WordLog2 + 1)'(Words - PieceWords);
+  end
   assign spill_in = (WordLog2 + 1)'(place_q) > (WordLog2 + 1)'(Words - PieceWords);
 
   // Second stage.

@@ -40,7 +40,7 @@ async def every_product(dut: Any) -> None:
     await start(dut, valid_i=0)
     await FallingEdge(dut.clk_i)
     width = len(dut.sums_o) // (rows * columns)
-    expected, seen = [], []
+    expected, seen = [], list[Any]()
     pairs = [
         (kind, a, w)
         for kind in (PLAIN, POSITIVE, NEGATIVE)
