@@ -35,6 +35,7 @@ from sw_quant.recipe import LAYER_KINDS, Recipe
 from sw_quant.smoothing import Factors, recipe_factors
 from sw_quant.var import LinearExecutor, Var
 from sw_quant.var.checkpoint import LoadedModel, load_model
+from sw_quant.var.sampling import guided
 
 FIRST_SEED = 7_000_000_000  # far from those that `fpqvar table` draws with
 
@@ -97,8 +98,7 @@ def logits(var: Var, executor: LinearExecutor | None, data: Calibration, chunk: 
 def compare(var: Var, found: Tensor, wanted: Tensor, cfg: float) -> dict[str, Any]:
     """The guided distributions of the next token, found against wanted."""
     level = var.lvl_1L[0]
-    strength = (cfg * level / level.max().clamp_min(1))[:, None]
-    f, w = ((1 + strength) * with_class - strength * without for with_class, without in (found, wanted))
+    f, w = (guided(both[0], both[1], var.guidance(cfg)) for both in (found, wanted))
     p, q = w.log_softmax(-1), f.log_softmax(-1)
 
     def divergence(scale: float) -> float:

@@ -33,6 +33,7 @@ from sw_quant.ptq.grid import round_to_grid
 from sw_quant.ptq.layers import QuantizedLinear
 from sw_quant.recipe import Tune
 from sw_quant.var import Var
+from sw_quant.var.sampling import guided
 
 __all__ = ["Tuned", "tune"]
 
@@ -174,7 +175,7 @@ def tune(
     walk = _walk(_parameters(student, linears, options), options, seed)
     if state_file is not None and state_file.exists():
         walk.load(state_file, run)
-    strength = cfg * var.lvl_1L[0, :, None].float() / max(1, len(var.config.patch_sizes) - 1)
+    strength = var.guidance(cfg)
     while len(walk.losses) < options.iterations:
         rows = torch.randint(len(images[0]), (options.batch,), generator=walk.generator).to(var.lvl_1L.device)
         loss = _loss(var, student, images[0][rows], images[1][rows], strength)
@@ -210,12 +211,8 @@ def _loss(var: Var, student: Var, labels: Tensor, inputs: Tensor, strength: Tens
         wanted = var(labels, inputs).chunk(2)
     found = student(labels, inputs).chunk(2)
     plain = _divergence(found[0], wanted[0]) + _divergence(found[1], wanted[1])
-    return _divergence(_guided(found, strength), _guided(wanted, strength)) + _PLAIN * plain
-
-
-def _guided(logits: tuple[Tensor, ...], strength: Tensor) -> Tensor:
-    """Classifier-free guidance with a strength for each token, [tokens, 1]."""
-    return (1 + strength) * logits[0] - strength * logits[1]
+    drawn = (guided(logits[0], logits[1], strength) for logits in (found, wanted))
+    return _divergence(*drawn) + _PLAIN * plain
 
 
 def _divergence(found: Tensor, wanted: Tensor) -> Tensor:

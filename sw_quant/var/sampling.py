@@ -10,8 +10,8 @@ from sw_quant.errors import FpqvarError
 from sw_quant.var.limits import DRAW_SHARES
 
 
-def guided(conditional: Tensor, unconditional: Tensor, strength: float) -> Tensor:
-    """Classifier-free guidance: away from the logits without a class, by ``strength``."""
+def guided(conditional: Tensor, unconditional: Tensor, strength: float | Tensor) -> Tensor:
+    """Classifier-free guidance: away from the logits without a class, by ``strength`` (of each token, ``[L, 1]``)."""
     return (1 + strength) * conditional - strength * unconditional
 
 

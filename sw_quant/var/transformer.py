@@ -181,6 +181,10 @@ class Var(nn.Module):
                 progress(scale + 1, len(ends))
         return tokens, latents
 
+    def guidance(self, cfg: float) -> Tensor:
+        """How strongly each token is guided, ``[L, 1]``: from 0 at the first scale to ``cfg`` at the last."""
+        return cfg * self.lvl_1L[0, :, None].float() / max(1, len(self.config.patch_sizes) - 1)
+
     def _positions(self) -> Tensor:
         """Position and scale embeddings, ``[1, L, width]``."""
         return self.lvl_embed(self.lvl_1L) + self.pos_1LC  # type: ignore[no-any-return]
