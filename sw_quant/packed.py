@@ -33,6 +33,7 @@ from .presets import PRESETS, Preset, ScaleRule
 from .recipe import FormatName, Group, LayerRecipe, Method, Recipe, Ties, describe_problems
 
 __all__ = [
+    "Array",
     "LayerEntry",
     "Manifest",
     "PackedLayer",
@@ -40,9 +41,11 @@ __all__ = [
     "Source",
     "Study",
     "is_packed",
+    "layer_arrays",
     "load_packed",
     "new_manifest",
     "save_packed",
+    "take_layer",
 ]
 
 Array = npt.NDArray[Any]
@@ -182,7 +185,7 @@ def save_packed(model: PackedModel, folder: Path, replace: bool = False) -> Mani
     """
     arrays = {f"float.{key}": value for key, value in model.floats.items()}
     for name, layer in model.layers.items():
-        arrays |= {f"linear.{name}.{part}": getattr(layer, part) for part in layer.entry.shapes}
+        arrays |= layer_arrays(f"linear.{name}", layer)
     with new_folder(folder, replace) as aside:
         for file, tensors in ((MODEL, arrays), (VQVAE, model.vqvae)):
             try:
@@ -213,7 +216,8 @@ def load_packed(folder: Path) -> PackedModel:
     for file in (MODEL, VQVAE):
         _check_file(folder / file, manifest.files.get(file), folder / MANIFEST)
     arrays, vqvae = (_load_arrays(folder / file) for file in (MODEL, VQVAE))
-    layers = {name: _take_layer(arrays, name, entry, folder / MODEL) for name, entry in manifest.layers.items()}
+    path, entries = folder / MODEL, manifest.layers
+    layers = {name: take_layer(arrays, f"linear.{name}", entry, path) for name, entry in entries.items()}
     for key in arrays:
         if not key.startswith("float."):
             raise FpqvarError(f"{folder / MODEL}: unknown tensor {key!r}, of no layer in the manifest; {_AGAIN}")
@@ -258,11 +262,19 @@ def _load_arrays(path: Path) -> dict[str, Array]:
         raise FpqvarError(f"{path} is no safetensors file: {error}; {_AGAIN}") from error
 
 
-def _take_layer(arrays: dict[str, Array], name: str, entry: LayerEntry, path: Path) -> PackedLayer:
-    """Move a layer's arrays out of `arrays`, checked against the manifest."""
+def layer_arrays(prefix: str, layer: PackedLayer) -> dict[str, Array]:
+    """A layer's arrays by the keys that files have them under."""
+    return {f"{prefix}.{part}": getattr(layer, part) for part in layer.entry.shapes}
+
+
+def take_layer(arrays: dict[str, Array], prefix: str, entry: LayerEntry, path: Path) -> PackedLayer:
+    """Move a layer's arrays out of those of a file, checked against its entry.
+
+    Raises FpqvarError naming `path` and the tensor that is missing or has another shape.
+    """
     parts: dict[str, Array] = {}
     for part, (shape, dtype) in entry.shapes.items():
-        key = f"linear.{name}.{part}"
+        key = f"{prefix}.{part}"
         if key not in arrays:
             raise FpqvarError(f"{path}: tensor {key!r} is missing; {_AGAIN}")
         parts[part] = arrays.pop(key)

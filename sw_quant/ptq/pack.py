@@ -14,7 +14,7 @@ from sw_quant.ptq.layers import QuantizedLinear
 from sw_quant.ptq.reconstruct import draw_calibration, reconstruct
 from sw_quant.ptq.results import Result, cached, digest, keep, state_file
 from sw_quant.ptq.tune import tune
-from sw_quant.recipe import Recipe
+from sw_quant.recipe import ByError, Recipe
 from sw_quant.var.checkpoint import LoadedModel
 
 __all__ = ["quantize_by_error"]
@@ -34,15 +34,16 @@ def quantize_by_error(model: LoadedModel, recipe: Recipe, progress: Callable[[in
         raise UsageError(f"recipe {recipe.name}: by_error goes with ties = 'even' only")
     found = None if recipe.tune is None else cached(model, recipe)
     if found is None:
-        found = _quantize(model, recipe, progress)
+        found = _quantize(model, recipe, recipe.by_error, progress)
         if recipe.tune is not None:
             keep(found, model, recipe)
     return found
 
 
-def _quantize(model: LoadedModel, recipe: Recipe, progress: Callable[[int, int], None] | None) -> Result:
-    by_error, options, state = recipe.by_error, recipe.tune, dict[str, Tensor]()
-    assert by_error is not None
+def _quantize(
+    model: LoadedModel, recipe: Recipe, by_error: ByError, progress: Callable[[int, int], None] | None
+) -> Result:
+    options, state = recipe.tune, dict[str, Tensor]()
     layers = len(model.var.linear_layers())
     total, done = layers + (options.iterations if options else 0), 0
 

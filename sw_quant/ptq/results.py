@@ -17,20 +17,20 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from sw_quant.errors import FpqvarError
 from sw_quant.files import new_file
-from sw_quant.packed import LayerEntry, PackedLayer
+from sw_quant.packed import Array, LayerEntry, PackedLayer, layer_arrays, take_layer
 from sw_quant.recipe import Recipe
 from sw_quant.var.checkpoint import LoadedModel
 
 __all__ = ["Result", "cached", "digest", "keep", "state_file"]
 
-_PARTS = ("codes", "scales", "bias")
 _VERSION = 1  # of the method, or of a key's default: another one finds other results
 
 
@@ -68,16 +68,16 @@ def cached(model: LoadedModel, recipe: Recipe) -> Result | None:
 def keep(result: Result, model: LoadedModel, recipe: Recipe) -> Path:
     """Write a result into the cache; raises FpqvarError when that is not possible."""
     *_, path = _places(model, recipe)
-    tensors = {f"factor.{name}": factor.float() for name, factor in result.factors.items()}
-    tensors |= {f"float.{key}": value.half() for key, value in result.state.items()}
+    arrays = {f"factor.{name}": factor.float().numpy() for name, factor in result.factors.items()}
+    arrays |= {f"float.{key}": value.half().numpy() for key, value in result.state.items()}
     for name, layer in result.layers.items():
-        arrays = {part: getattr(layer, part) for part in _PARTS}
-        tensors |= {f"{name}.{part}": torch.from_numpy(array.copy()) for part, array in arrays.items()}
+        arrays |= layer_arrays(name, layer)
     entries = {name: layer.entry.model_dump(mode="json") for name, layer in result.layers.items()}
     metadata = {"kind": "fpqvar result by error", "recipe": recipe.name, "model": model.sha256}
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as aside:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, aside, metadata | {"layers": json.dumps(entries)})
+        whole = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        save_file(whole, aside, metadata | {"layers": json.dumps(entries)})
     return path
 
 
@@ -96,20 +96,20 @@ def _places(model: LoadedModel, recipe: Recipe) -> tuple[Path, Path]:
 
 def _read(path: Path) -> Result:
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             entries = json.loads(file.metadata()["layers"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         layers = {
-            name: PackedLayer(
-                LayerEntry.model_validate(entry),
-                *(tensors[f"{name}.{part}"].numpy() for part in ("codes", "scales", "bias")),
-            )
-            for name, entry in entries.items()
+            name: take_layer(arrays, name, LayerEntry.model_validate(entry), path) for name, entry in entries.items()
         }
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, FpqvarError) as error:
         raise FpqvarError(f"{path}: no result of this version ({error}); remove it, and it is made anew") from error
-    return Result(layers, _part(tensors, "factor."), _part(tensors, "float."))
+    return Result(layers, _part(arrays, "factor."), _part(arrays, "float."))
 
 
-def _part(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {key.removeprefix(start): value.float() for key, value in tensors.items() if key.startswith(start)}
+def _part(arrays: dict[str, Array], start: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(start): torch.from_numpy(value).float()
+        for key, value in arrays.items()
+        if key.startswith(start)
+    }
