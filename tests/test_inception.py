@@ -24,8 +24,8 @@ from sw_quant.errors import FpqvarError, UsageError
 from sw_quant.evaluation.imagenet import InceptionScorer, load_reference
 from sw_quant.evaluation.inception import Inception, load_inception
 from sw_quant.evaluation.metrics import precision_recall
-from tests.test_cli import Run as RunCommand
-from tests.test_cli import fpqvar, refused, run  # noqa: F401 - fixtures
+from tests.cli import Run as RunCommand
+from tests.cli import refused
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -204,7 +204,7 @@ def test_options_are_checked(tmp_path: Path) -> None:
         Features.parse(f"inception:{tmp_path / 'w.pth'}", npz).identity()
 
 
-def test_evaluate_by_inception(run: RunCommand, weights: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_evaluate_by_inception(run: RunCommand, weights: Path, tmp_path: Path) -> None:
     reference = tmp_path / "reference.npz"
     np.savez(reference, arr_0=_pixels(5, 2))
     out = tmp_path / "out"
