@@ -14,7 +14,7 @@ import pytest
 from sim.benches import BENCHES
 from sim.runner import BUILD, Bench, modules, prepare_environment, run
 
-pytestmark = pytest.mark.skipif(
+needs_icarus = pytest.mark.skipif(
     importlib.util.find_spec("cocotb_tools") is None or shutil.which("iverilog") is None,
     reason="needs cocotb and Icarus Verilog",
 )
@@ -36,6 +36,7 @@ def gone(pid: int) -> bool:
     return not runs(pid)
 
 
+@needs_icarus
 def test_a_bench_without_end_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     bench = Bench("self-endless", "fpq_credit", "endless", environment={"PIDS": str(pids)})
@@ -52,6 +53,7 @@ def test_a_bench_without_end_is_killed_with_its_children(tmp_path: Path) -> None
     assert gone(child)
 
 
+@needs_icarus
 def test_a_build_without_end_is_killed() -> None:
     bench = Bench("self-build", "fpq_credit", "endless")
     outcome = run(bench, 1, timeout=0)
@@ -60,6 +62,7 @@ def test_a_build_without_end_is_killed() -> None:
     assert outcome.log == BUILD / "self-build" / "build.log"
 
 
+@needs_icarus
 def test_the_command_line_tells_it() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sim", "--only", "align", "--timeout", "0.01"],
