@@ -25,7 +25,7 @@ FAMILIES = {"fp4": 1, "fp6": 2, "int4": 3, "int8": 4}
 # Descriptions for simulators only: synthesis takes other modules in their place.
 NOT_FOR_SYNTHESIS = ("fpq_array_generic",)
 # Modules that refuse to be elaborated for 7 series.
-ONLY_ULTRASCALE = ("fpq_dot_fp4_dsp", "fpq_dot_fp6_dsp", "fpq_dsp_add", "fpq_dsp_mac", "fpq_array_fp6_dsp")
+ONLY_ULTRASCALE = ("fpq_dot_fp4_dsp", "fpq_dsp_add")
 # Modules whose default parameters would take long to simulate as netlists.
 SMALL = {name: {"Rows": 2, "Columns": 4} for name in ("fpq_array", "fpq_array_fp4", "fpq_bank", "fpq_drain")}
 # Modules of the core that are synthesized once and counted as often as they stand in it.
@@ -61,7 +61,7 @@ def _dot(name: str, top: str, format: str, note: str = "", dsp: bool = False, **
 
 
 def devices_of(top: str) -> tuple[str, ...]:
-    """The devices that a module can be built for: a DSP48E1 cannot do what these ask of a slice."""
+    """The devices that a module can be built for: a DSP48E1 has no fourth operand."""
     return ("ultrascale",) if top in ONLY_ULTRASCALE else ()
 
 
@@ -72,15 +72,7 @@ VARIANTS = (
     _dot("FP4, DSP adders", "fpq_dot_fp4_dsp", "fp4", "with the dual format; DSP: 1 of 8", Lanes=128),
     _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
     _dot("FP6, LUT stream", "fpq_dot_fp6", "fp6", "with the dual format; operands recoded outside", Lanes=128),
-    Unit(
-        "FP6, DSP, 2 columns",
-        Design("fpq_dot_fp6_dsp", {"Lanes": 128}),
-        "dot",
-        "fp6",
-        256,
-        "DSP: 1 of 2",
-        ("ultrascale",),
-    ),
+    Unit("FP6, DSP, 2 columns", Design("fpq_dot_fp6_dsp", {"Lanes": 128}), "dot", "fp6", 256, "DSP: 1 of 2"),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )

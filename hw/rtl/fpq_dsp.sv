@@ -32,11 +32,11 @@ module fpq_dsp #(
       .clk_i,
       .enable_i,
       .a_i      (30'(a_i)),
-      .b_i,
-      .c_i,
-      .cascade_i,
-      .cascade_o,
-      .p_o,
+      .b_i      (b_i),
+      .c_i      (c_i),
+      .cascade_i(cascade_i),
+      .cascade_o(cascade_o),
+      .p_o      (p_o),
       .zero_o   (low_zero_o)
     );
   end else begin : gen_generic

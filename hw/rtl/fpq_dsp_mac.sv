@@ -23,11 +23,11 @@ module fpq_dsp_mac #(
       .clk_i,
       .enable_i(1'b1),
       .a_i     (30'(a_i)),
-      .b_i,
+      .b_i      (b_i),
       .c_i     ('0),
-      .cascade_i,
-      .cascade_o,
-      .p_o,
+      .cascade_i(cascade_i),
+      .cascade_o(cascade_o),
+      .p_o      (p_o),
       .zero_o  (unused)
     );
   end else begin : gen_generic
