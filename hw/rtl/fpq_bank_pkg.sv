@@ -168,6 +168,7 @@ package fpq_bank_pkg;
     automatic int unsigned top = 32'd1 << (code_bits(family) - 1);
     automatic bit negative = code >= top;
     automatic int unsigned index = negative ? code - top : code;
+    if (pass != PassPlain && !fpq_pkg::family_has_dual(family)) return 0;  // no such pass, and no such format
     if (fpq_pkg::format_is_integer(fmt)) return negative ? int'(index) - int'(top) : int'(index);
     if (pass == (negative ? PassPositive : PassNegative)) return 0;
     if (negative) return -int'(fpq_pkg::magnitude(fmt, 1'b1, index + fpq_pkg::negative_offset(fmt)));
