@@ -13,13 +13,13 @@ module fpq_array_fp6_dsp
   parameter int Lanes = 32,
   localparam int SumBits = sum_bits(fpq_pkg::FamilyFp6)
 ) (
-  input  logic                            clk_i,
-  input  logic                            valid_i,
-  input  logic                            first_i,
-  input  logic                            last_i,
+  input  logic                              clk_i,
+  input  logic                              valid_i,
+  input  logic                              first_i,
+  input  logic                              last_i,
   input  logic [Rows*Lanes*Fp6UnitBits-1:0] a_units_i,  // of fpq_operands
-  input  logic [Columns*Lanes*6-1:0]      w_codes_i,
-  output logic [Rows*Columns*SumBits-1:0] sums_o
+  input  logic [Columns*Lanes*6-1:0]        w_codes_i,
+  output logic [Rows*Columns*SumBits-1:0]   sums_o
 );
 
   `FPQ_REQUIRE(gen_bad_columns, Columns % 2 == 0, "fpq_array_fp6_dsp: Columns must be even: two share a DSP slice")
