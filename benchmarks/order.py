@@ -24,12 +24,11 @@ from benchmarks.variants import Variant, variants
 from sw_quant.evaluation.classifier import load_classifier
 from sw_quant.evaluation.frechet import Statistics, frechet_distance
 from sw_quant.evaluation.scorer import Scorer
-from sw_quant.executor import GoldenLinears
+from sw_quant.executor import GoldenLinears, dense_weight
 from sw_quant.fake import fake_quantize
 from sw_quant.packed import PackedLayer, PackedModel, Source
 from sw_quant.ptq.layers import Choice, transform, untransform_weight
 from sw_quant.ptq.reconstruct import Calibration, draw_calibration
-from sw_quant.qtensor import QTensor
 from sw_quant.quantize import quantize_model, rebuild
 from sw_quant.recipe import LAYER_KINDS, Recipe
 from sw_quant.smoothing import Factors, recipe_factors
@@ -67,9 +66,7 @@ class Errors:
         rows, own = transform(x.flatten(0, -2), choice), untransform_weight(weight, choice)
         rounded = fake_quantize(rows, choice.activations, layer.entry.group)
         self._add(name, "inputs", F.linear(rounded - rows, own).square().sum() / spread)
-        codes, scales = torch.from_numpy(layer.codes), torch.from_numpy(layer.scales)
-        values = QTensor.unpack(codes, scales, layer.entry.weights, layer.entry.group).dequantize().to(weight.device)
-        self._add(name, "weights", F.linear(rows, values - own).square().sum() / spread)
+        self._add(name, "weights", F.linear(rows, dense_weight(layer, weight.device).t() - own).square().sum() / spread)
         return y
 
     def _add(self, name: str, what: str, value: Tensor) -> None:

@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of every random choice")
     parser.add_argument("--jobs", type=int, default=2, help="benches at a time")
     parser.add_argument("--waves", action="store_true", help="write waveforms into build/sim/<bench>")
-    parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a bench may take (300)")
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a bench may take, %(default)g if not given"
+    )
     arguments = parser.parse_args()
     wanted = [*arguments.names, *arguments.only]
     unknown = [name for name in wanted if not any(fnmatch(bench.name, name) for bench in BENCHES)]

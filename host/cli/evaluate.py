@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "exact_float32", "score_recipes"]
 
-INCEPTION_FEATURES = 2048
 DEFAULT_RECIPES = "float,fpqvar-fp6,fp4-rtn,fp4-dfq,fp4-ght,fpqvar-fp4,best-fp4"
 
 
@@ -153,7 +152,9 @@ def _title(run: Run) -> str:
 def _caption(run: Run) -> str:
     if run.features is None:
         return "On the features of the model's own classifier, not Inception's: not FID"
-    few = "; fewer images than features: the distances are too large" * (run.images <= INCEPTION_FEATURES)
+    from sw_quant.evaluation.inception import FEATURES
+
+    few = "; fewer images than features: the distances are too large" * (run.images <= FEATURES)
     return f"On Inception's features{few}"
 
 

@@ -67,12 +67,14 @@ def open_measure(
 
     Raises UsageError when there are fewer images than the metrics need, FpqvarError when there is no scorer.
     """
-    own = features.weights is None
-    if own and npz and not (loaded.folder / "classifier.safetensors").is_file():
+    weights, reference = features.weights, features.reference
+    if weights is None and npz and not (loaded.folder / "classifier.safetensors").is_file():
         return None
     if images < LEAST:
         raise UsageError(f"--images {images}: the metrics need at least {LEAST}; draw more")
-    return _classifier(loaded, device) if own else _inception(features, device, ticks)
+    if weights is None or reference is None:
+        return _classifier(loaded, device)
+    return _inception(weights, reference, device, ticks)
 
 
 def _classifier(loaded: "LoadedModel", device: str) -> Measure:
@@ -94,12 +96,11 @@ def _classifier(loaded: "LoadedModel", device: str) -> Measure:
     return measure
 
 
-def _inception(features: Features, device: str, ticks: Ticks) -> Measure:
+def _inception(weights: Path, reference: Path, device: str, ticks: Ticks) -> Measure:
     from sw_quant.evaluation.imagenet import InceptionScorer, load_reference
     from sw_quant.evaluation.inception import load_inception
 
-    assert features.weights is not None and features.reference is not None  # noqa: PT018 - `parse` sees to it
-    scorer = InceptionScorer(load_inception(features.weights), load_reference(features.reference), device)
+    scorer = InceptionScorer(load_inception(weights), load_reference(reference), device)
 
     def measure(pixels: Pixels, labels: list[int]) -> dict[str, Any]:
         with ticks.bar("Inception, the reference", 1.0) as bar:

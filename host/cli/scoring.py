@@ -150,12 +150,11 @@ def _digest(run: Run, recipe: "Recipe | None", smooth: str | None) -> str:
 
 def _factors_digest(loaded: "LoadedModel", recipe: "Recipe | None") -> str | None:
     """SHA-256 of the factors that a recipe asks for. Raises FpqvarError if they are not there, or of another model."""
-    if recipe is None or recipe.factors is None:
-        return None
     from sw_quant.smoothing import recipe_factors
 
-    factors = recipe_factors(recipe, loaded)
-    assert factors is not None
+    factors = None if recipe is None else recipe_factors(recipe, loaded)
+    if factors is None:
+        return None
     factors.check(loaded.config, loaded.sha256)
     return factors.digest()
 
