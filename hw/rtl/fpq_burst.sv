@@ -28,50 +28,53 @@ module fpq_burst #(
   localparam int CountLog2 = $clog2(BurstBeats);
   localparam int BurstLog2 = BeatLog2 + CountLog2;
   localparam int TotalWidth = (SpanWidth > BurstLog2 ? SpanWidth : BurstLog2) + 1;
-  localparam int LeftWidth = TotalWidth - BeatLog2;
 
   `FPQ_REQUIRE(gen_bad_burst, 2 ** CountLog2 == BurstBeats && 2 ** BurstLog2 <= 4096,
                "fpq_burst: BurstBeats must be a power of two, and a burst at most 4096 bytes")
 
-  // Everything is counted from the multiple of the burst size below the first byte.
-  logic [TotalWidth-1:0] total;
+  // Everything is counted from the multiple of the burst size below the first byte. One adder finds where a run
+  // ends, and goes on to the next multiple.
+  logic [TotalWidth-1:0] left_d;
   logic [63:BurstLog2] base_q;
-  logic [CountLog2-1:0] offset_q;       // beats from base_q to the burst's first beat
-  logic [LeftWidth-1:0] left_q;         // beats from base_q to the run's end
-  logic more;
-  logic [CountLog2:0] stop;             // beats from base_q to the burst's end
-  logic take, load;
+  logic [CountLog2-1:0] offset_q;                 // beats from base_q to the burst's first beat
+  logic [TotalWidth-1:BeatLog2] left_q;           // beats from base_q to the run's end
+  logic two_q, one_q, some_q;                     // left_q is two whole bursts or more; an odd number; and a part
+  logic more;                                     // the run goes on after this burst; 0 where there is none
+  logic step;
 
-  assign total = TotalWidth'(run_addr_i[BurstLog2-1:0]) + TotalWidth'(run_span_i);
-  assign more = left_q > LeftWidth'(BurstBeats);
-  assign stop = more ? (CountLog2 + 1)'(BurstBeats) : left_q[CountLog2:0];
+  assign left_d = (more ? {left_q, {BeatLog2{1'b0}}} : TotalWidth'(run_span_i))
+               + {{TotalWidth-BurstLog2{more}}, run_addr_i[BurstLog2-1:0] & {BurstLog2{~more}}};
+  assign more = two_q | (one_q & some_q);
+  assign step = ~burst_valid_o | burst_ready_i;
 
   assign burst_addr_o = {base_q, offset_q, {BeatLog2{1'b0}}};
-  assign burst_len_o  = 8'(stop) - 8'(offset_q) - 1'b1;
+  assign burst_len_o  = 8'(CountLog2'((more ? '0 : left_q[BurstLog2-1:BeatLog2]) + ~offset_q));
   assign burst_last_o = ~more;
-  assign take = burst_valid_o & burst_ready_i;
-  assign run_ready_o = ~burst_valid_o | (burst_ready_i & ~more);
-  assign load = run_valid_i & run_ready_o;
+  assign run_ready_o  = step & ~more;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) burst_valid_o <= 1'b0;
-    else if (run_ready_o) burst_valid_o <= run_valid_i;
-    if (load) begin
-      base_q   <= run_addr_i[63:BurstLog2];
-      offset_q <= run_addr_i[BurstLog2-1:BeatLog2];
-      left_q   <= total[TotalWidth-1:BeatLog2];
-    end else if (take) begin
-      base_q   <= base_q + 1'b1;
-      offset_q <= '0;
-      left_q   <= left_q - LeftWidth'(BurstBeats);
+    if (!rst_ni) begin
+      burst_valid_o <= 1'b0;
+      two_q         <= 1'b0;
+      one_q         <= 1'b0;
+    end else if (step) begin
+      burst_valid_o <= more | run_valid_i;
+      two_q         <= (more | run_valid_i) & ((left_d >> (BurstLog2 + 1)) != 0);
+      one_q         <= (more | run_valid_i) & left_d[BurstLog2];
+    end
+    if (step) begin
+      some_q   <= |left_d[BurstLog2-1:BeatLog2];
+      base_q   <= (more ? base_q : run_addr_i[63:BurstLog2]) + {{63-BurstLog2{1'b0}}, more};
+      offset_q <= more ? '0 : run_addr_i[BurstLog2-1:BeatLog2];
+      left_q   <= left_d[TotalWidth-1:BeatLog2];
     end
   end
 
   `FPQ_ASSERT_STABLE(RunStable, run_valid_i, run_ready_o, {run_addr_i, run_span_i})
   `FPQ_ASSERT_STABLE(BurstStable, burst_valid_o, burst_ready_i, {burst_addr_o, burst_len_o})
-  `FPQ_ASSERT(NotEmpty, !burst_valid_o || (LeftWidth'(offset_q) < left_q))
+  `FPQ_ASSERT(NotEmpty, !burst_valid_o || (TotalWidth-BeatLog2)'(offset_q) < left_q)
 
   logic unused_bytes;
-  assign unused_bytes = ^{1'b0, total[BeatLog2-1:0]};
+  assign unused_bytes = ^{1'b0, left_d[BeatLog2-1:0]};
 
 endmodule
