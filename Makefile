@@ -77,7 +77,7 @@ csim: $(VENV)/build ## The engine's own C++ bench, with the address and undefine
 
 .PHONY: sim
 sim: $(VENV)/installed $(VENV)/sim ## cocotb benches of the RTL, with coverage (10 minutes on 2 cores); needs Icarus Verilog
-	$(BIN)/python -m sim --jobs $(JOBS) --seed $(SEED)
+	$(BIN)/python -m sim --jobs $(JOBS) --seed $(SEED) $(SIM_OPTIONS)
 
 .PHONY: estimate
 estimate: $(VENV)/installed $(VENV)/estimate ## What the RTL costs by open synthesis: LUTs per MAC, depth, what fits each board

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fnmatch import fnmatch
 
 from rich.console import Console
@@ -26,6 +27,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="list the benches")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of every random choice")
     parser.add_argument("--jobs", type=int, default=2, help="benches at a time")
+    parser.add_argument(
+        "--thorough", action="store_true", help="let the builds of device primitives play whole lists, too (slow)"
+    )
     parser.add_argument("--waves", action="store_true", help="write waveforms into build/sim/<bench>")
     parser.add_argument(
         "--timeout", type=float, default=TIMEOUT, metavar="S", help="seconds a bench may take, %(default)g if not given"
@@ -40,6 +44,8 @@ def main() -> int:
     if arguments.list:
         print(*(bench.name for bench in chosen), sep="\n")
         return 0
+    if arguments.thorough:
+        chosen = [replace(one, environment={**one.environment, "BRIEF": "0"}) for one in chosen]
     prepare_environment(chosen)
     print(f"seed {arguments.seed} (again: python -m sim --seed {arguments.seed})", flush=True)
     started = time.monotonic()

@@ -111,14 +111,14 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
     where = BUILD / bench.name
     where.mkdir(parents=True, exist_ok=True)
     build_log, log, results = where / "build.log", where / "run.log", where / "results.xml"
-    runner = _runner(bench.simulator, Children(timeout))
+    runner = _runner(bench.simulator, Children(timeout), waves)
     top = RTL / f"{bench.top}.sv"
     if bench.text:
         top = where / f"{bench.top}.v"
         top.write_text(bench.text, encoding="utf-8")
     started = time.monotonic()
     if bench.simulator == "verilator" and not waves:
-        _copy_runtime(_runtime(), where)
+        _copy_runtime(_runtime(), where, again=True)
     try:
         runner.build(
             sources=[*PACKAGES, top] if bench.simulator == "verilator" else modules(bench.top),
@@ -139,7 +139,7 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
         raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
     built = time.monotonic()
     if bench.simulator == "verilator" and not waves:
-        _copy_runtime(where, _runtime())
+        _copy_runtime(where, _runtime(), again=False)
     for old in (results, where / "coverage.json"):
         old.unlink(missing_ok=True)
     late: str | None = None
@@ -172,17 +172,17 @@ def _runtime() -> Path:
     return BUILD / f"runtime-{zlib.crc32(flags.encode()):08x}"
 
 
-def _copy_runtime(source: Path, to: Path) -> None:
-    """Those objects that are there and missing in the other folder; whole, whoever else does the same."""
+def _copy_runtime(source: Path, to: Path, again: bool) -> None:
+    """Those objects that are there, in place of the other folder's or where it has none; each whole, whoever copies."""
     to.mkdir(parents=True, exist_ok=True)
     for path in source.glob("verilated*.o"):
-        if not (to / path.name).exists():
+        if again or not (to / path.name).exists():
             with NamedTemporaryFile(dir=to, delete=False) as part:
                 part.write(path.read_bytes())
             Path(part.name).replace(to / path.name)
 
 
-def _runner(simulator: str, children: Children) -> "Runner":
+def _runner(simulator: str, children: Children, waves: bool) -> "Runner":
     """cocotb's runner, its programs killable; the one for Verilator shows cocotb the ports only, which is faster."""
     from cocotb_tools.runner import Icarus, Verilator
 
@@ -195,9 +195,13 @@ def _runner(simulator: str, children: Children) -> "Runner":
             children.run(cmds, cwd, self.env, stdout)
 
         def _build_command(self) -> list[list[str]]:
-            commands = super()._build_command()
+            verilate, *make = super()._build_command()
             swap = {"--public-flat-rw": ["--public-depth", "1"]}
-            return [[part for word in command for part in swap.get(word, [word])] for command in commands]
+            verilate = [part for word in verilate for part in swap.get(word, [word])]
+            # Make would compile Verilator's own objects anew: its rules want them newer than the design's makefile.
+            kept = [] if waves else [word for path in sorted(_runtime().glob("*.o")) for word in ("-o", path.name)]
+            libraries = ["LDLIBS=$(VM_USER_LDLIBS) -lz"] if waves else []  # not the LZ4 of the system
+            return [verilate, *([*command, *kept, *libraries] for command in make)]
 
     return PortsOnly() if simulator == "verilator" else TimedIcarus()
 
@@ -219,7 +223,8 @@ def _build_args(bench: Bench, waves: bool) -> list[str]:
     if bench.simulator == "icarus":
         return ["-Wno-timescale"]
     args = ["-y", str(RTL), "-y", str(MODELS), *_VERILATOR_FLAGS]
-    return [*args, "--trace-fst"] if waves else args
+    # Verilator's FST writer asks for LZ4: the engine's own stand-in serves it here, too.
+    return [*args, "--trace-fst", "-CFLAGS", f"-I{ROOT / 'sim' / 'verilated' / 'lz4'}"] if waves else args
 
 
 def _read_caught(sentence: str, log: Path) -> dict[str, str | None]:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,15 @@ def test_what_asserts_runs_where_assertions_do() -> None:
         if bench.simulator == "icarus":
             asserting = [path.name for path in modules(bench.top) if "`FPQ_ASSERT" in path.read_text()]
             assert not asserting, f"bench {bench.name} runs on Icarus, which skips the assertions of {asserting}"
+
+
+@needs_icarus
+def test_waveforms_of_both_simulators() -> None:
+    """Also without a liblz4 in the system, which Verilator's writer asks for; and after a build without waveforms."""
+    wanted = [next(bench for bench in BENCHES if bench.name == name) for name in ("burst-64", "hadamard-4")]
+    prepare_environment(wanted)
+    for bench in (replace(one, name=f"self-waves-{one.name}") for one in wanted):
+        assert run(bench, 1).passed
+        assert run(bench, 1, waves=True).passed
+        (written,) = (BUILD / bench.name).glob("*.fst")
+        assert written.stat().st_size > 1000
