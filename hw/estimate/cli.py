@@ -93,6 +93,9 @@ def _all(
                 except FpqvarError as error:
                     failures.append(f"{titles[futures[future]]}: {error}")
                 bar.update(task, advance=1, description=titles[futures[future]])
+                if not console.is_terminal:  # no bar is drawn: a line tells that it goes on
+                    said = f"[{bar.tasks[0].completed:.0f}/{len(calls)}] {titles[futures[future]]}"
+                    console.print(said, markup=False, highlight=False)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
