@@ -70,8 +70,7 @@ module fpq_bank
   localparam int SumCycle = array_latency(Target, Family, Lanes, Fp6Dsp);
   localparam int ReadCycle = SumCycle + 1 + term_latency(Family) - 1;
   localparam int WriteCycle = ReadCycle + 1 + AddLatency;
-  // The engine's chunk may come four cycles after it learns that the slot is free.
-  localparam int AnswerCycle = SlotSpacing - 4;
+  localparam int AnswerCycle = SlotSpacing - AnswerLead;
 
   typedef struct packed {
     logic                valid;

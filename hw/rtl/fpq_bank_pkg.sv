@@ -51,6 +51,10 @@ package fpq_bank_pkg;
   // Fewest cycles between the ends of two group passes of one accumulator slot: read, add, write.
   localparam int SlotSpacing = AddLatency + 2;
 
+  // A bank tells so many cycles ahead that a slot may take its next sum: fpq_issue takes no fewer from hearing of a free slot
+  // to the end of a pass at the bank. So its way does not add to SlotSpacing.
+  localparam int AnswerLead = 7;
+
   // An FP4 array's products are added by DSP slices where there are enough of them, else by LUTs.
   function automatic bit adds_in_dsp(target_e target);
     return target == TargetUltrascale;

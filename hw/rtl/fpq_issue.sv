@@ -56,6 +56,10 @@ module fpq_issue
   output logic                           store_stall_o
 );
 
+  // From sum_valid_i: two cycles in fpq_slots, one in fpq_issue_play; from the chunk's choice, one, and the buffers.
+  `FPQ_REQUIRE(gen_bad_latency, 4 + ReadLatency >= fpq_bank_pkg::AnswerLead,
+               "fpq_issue: ReadLatency must be at least AnswerLead - 4, or a slot is used before its sum is in")
+
   logic walk_valid, walk_ready, super_valid, super_ready, run_valid, run_ready;
   super_t walk_super, run_super;
   run_t next_run, run;

@@ -2,7 +2,7 @@
 """The multiplier bank against contract 1.5: random tiles in random slots, with bubbles and a store that stalls.
 
 The bench plays the engine's part of docs/rtl.md section 4, at its limits: a pass ends `Spacing` cycles after the last
-one and four cycles after its slot came free, if chance does not say otherwise.
+one and `LEAD` cycles after its slot came free, if chance does not say otherwise.
 """
 
 import json
@@ -22,7 +22,7 @@ from sim.bench import generator, start
 from tests.reference import FORMATS, Format, code_units
 
 TILES = 60
-LEAD = 4  # cycles from sum_valid_o to the earliest next end of a pass
+LEAD = 7  # cycles from sum_valid_o to the earliest next end of a pass: fpq_bank_pkg's AnswerLead
 
 
 @dataclass(frozen=True)

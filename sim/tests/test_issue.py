@@ -18,6 +18,7 @@ SIZE = json.loads(os.environ["SIZE"])
 ROWS, COLUMNS, BANKS, SLOTS, SPACING = (SIZE[name] for name in ("rows", "columns", "banks", "slots", "spacing"))
 READ_CYCLES = 3  # from an address to its data, and to the flags that go with it
 ACT_DEPTH, RING_DEPTH = 1 << 16, 1 << 10
+SLOT_SPACING, ANSWER_LEAD = 15, 7  # as in fpq_bank_pkg
 
 
 class Job(NamedTuple):
@@ -116,18 +117,23 @@ class Banks:
         self.sums: deque[tuple[int, int]] = deque()
         self.drains: list[deque[tuple[int, int]]] = [deque() for _ in range(BANKS)]
         self.busy: Counter[int] = Counter()
+        self.ends: dict[int, int] = {}  # of slots whose sum is under way
+        self.spacings: list[int] = []
 
     def end(self, cycle: int, slot: int, tile_last: bool, mask: int) -> None:
         """A pass ends."""
         assert not self.busy[slot], f"slot {slot} is not free"
+        if slot in self.ends:
+            self.spacings.append(cycle - self.ends.pop(slot))
         if not tile_last:
+            self.ends[slot] = cycle
             self.busy[slot] += 1
-            self.sums.append((cycle + 11, slot))
+            self.sums.append((cycle + SLOT_SPACING - ANSWER_LEAD, slot))
             return
         for bank in range(BANKS):
             if mask >> bank & 1:
                 self.busy[slot] += 1
-                ready = max([cycle + 15, *(when + self.drain_cycles for when, _ in self.drains[bank])])
+                ready = max([cycle + SLOT_SPACING, *(when + self.drain_cycles for when, _ in self.drains[bank])])
                 self.drains[bank].append((ready + int(self.rng.integers(self.drain_cycles + 1)), slot))
 
     def drive(self, dut: Any, cycle: int) -> None:
@@ -173,6 +179,7 @@ async def the_order_and_the_waiting(dut: Any) -> None:
     rng = generator()
     await start(dut, job_valid_i=0, tile_i=0, chunk_i=0, sum_valid_i=0, drain_valid_i=0)
     jobs = [random_job(rng) for _ in range(12)]
+    jobs.append(Job(1, 32, 1, 1, 1, 4, True))  # one row tile: nothing but its accumulator is waited for
     wanted = list(schedule(jobs))
     tiles_due = wanted[-1].tiles
     loads_due = [sum(job.chunks * -(-job.m // (job.row_tiles * ROWS)) * (len(range(bank, -(-job.n // COLUMNS), BANKS)))
@@ -217,6 +224,8 @@ async def the_order_and_the_waiting(dut: Any) -> None:
         await RisingEdge(dut.clk_i)
         tiles += tile
         loads = [count + more for count, more in zip(loads, load, strict=True)]
+    # An accumulator is never used before its sum is in, and no later where nothing else is waited for.
+    assert min(banks.spacings) == SLOT_SPACING
     blocks = [(job, -(-job.m // (job.row_tiles * ROWS)), -(-job.n // (COLUMNS * BANKS))) for job in jobs]
     assert freed["chunks"] == sum(job.chunks * b * sets for job, b, sets in blocks)
     assert freed["sets"] == sum(b * sets for _, b, sets in blocks)
