@@ -7,16 +7,14 @@ import shutil
 import sysconfig
 import time
 import xml.etree.ElementTree as ElementTree
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sim.children import Children, TimeOut
+from sim.objects import Objects
 from sw_quant.errors import FpqvarError
 
 if TYPE_CHECKING:
@@ -111,14 +109,14 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
     where = BUILD / bench.name
     where.mkdir(parents=True, exist_ok=True)
     build_log, log, results = where / "build.log", where / "run.log", where / "results.xml"
-    runner = _runner(bench.simulator, Children(timeout), waves)
+    objects = Objects(BUILD, [*_VERILATOR_FLAGS, str(verilator())])
+    kept = objects.give(where) if bench.simulator == "verilator" and not waves else []
+    runner = _runner(bench.simulator, Children(timeout), kept, waves)
     top = RTL / f"{bench.top}.sv"
     if bench.text:
         top = where / f"{bench.top}.v"
         top.write_text(bench.text, encoding="utf-8")
     started = time.monotonic()
-    if bench.simulator == "verilator" and not waves:
-        _copy_runtime(_runtime(), where, again=True)
     try:
         runner.build(
             sources=[*PACKAGES, top] if bench.simulator == "verilator" else modules(bench.top),
@@ -139,7 +137,7 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
         raise FpqvarError(f"bench {bench.name}: the build failed ({error}); see {build_log}") from error
     built = time.monotonic()
     if bench.simulator == "verilator" and not waves:
-        _copy_runtime(where, _runtime(), again=False)
+        objects.take(where)
     for old in (results, where / "coverage.json"):
         old.unlink(missing_ok=True)
     late: str | None = None
@@ -166,24 +164,11 @@ def run(bench: Bench, seed: int, waves: bool = False, timeout: float = TIMEOUT) 
     return Outcome(bench, built - started, time.monotonic() - built, tests, log)
 
 
-def _runtime() -> Path:
-    """Where Verilator's own objects are kept: the same for all benches, and slower to compile than most designs."""
-    flags = " ".join([*_VERILATOR_FLAGS, version("verilator"), str(verilator())])
-    return BUILD / f"runtime-{zlib.crc32(flags.encode()):08x}"
+def _runner(simulator: str, children: Children, kept: list[str], waves: bool) -> "Runner":
+    """cocotb's runner, its programs killable; the one for Verilator shows cocotb the ports only, which is faster.
 
-
-def _copy_runtime(source: Path, to: Path, again: bool) -> None:
-    """Those objects that are there, in place of the other folder's or where it has none; each whole, whoever copies."""
-    to.mkdir(parents=True, exist_ok=True)
-    for path in source.glob("verilated*.o"):
-        if again or not (to / path.name).exists():
-            with NamedTemporaryFile(dir=to, delete=False) as part:
-                part.write(path.read_bytes())
-            Path(part.name).replace(to / path.name)
-
-
-def _runner(simulator: str, children: Children, waves: bool) -> "Runner":
-    """cocotb's runner, its programs killable; the one for Verilator shows cocotb the ports only, which is faster."""
+    kept: options of make for the objects that are compiled already.
+    """
     from cocotb_tools.runner import Icarus, Verilator
 
     class TimedIcarus(Icarus):
@@ -198,8 +183,6 @@ def _runner(simulator: str, children: Children, waves: bool) -> "Runner":
             verilate, *make = super()._build_command()
             swap = {"--public-flat-rw": ["--public-depth", "1"]}
             verilate = [part for word in verilate for part in swap.get(word, [word])]
-            # Make would compile Verilator's own objects anew: its rules want them newer than the design's makefile.
-            kept = [] if waves else [word for path in sorted(_runtime().glob("*.o")) for word in ("-o", path.name)]
             libraries = ["LDLIBS=$(VM_USER_LDLIBS) -lz"] if waves else []  # not the LZ4 of the system
             return [verilate, *([*command, *kept, *libraries] for command in make)]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from host.devices.verilate import VERILATOR_ENVIRONMENT, verilator_root
+from sim.objects import Objects
 from sw_quant.errors import FpqvarError
 
 from .emit import plain_netlist
@@ -125,7 +126,8 @@ def lockstep(
     else:
         (work / "netlist.sv").write_text(netlist_text(design, module, f"{design.top}_netlist"), encoding="utf-8")
     (work / "stubs.sv").write_text(stub_modules(design.keep, module, design.sources), encoding="utf-8")
-    log = work / "build.log"
+    log, flags = work / "build.log", "-O0"
+    objects = Objects(folder.parent, [flags, str(verilator_root())])
     command: list[str] = [str(verilator_root() / "bin" / "verilator"), "--cc", "--exe", "--build", "-j", "1"]
     command += [
         "--top-module",
@@ -146,8 +148,10 @@ def lockstep(
         "--x-initial",
         "fast",
         "-CFLAGS",
-        f"-O0 -I{work}" + (f' -DINTERPRET=\\"{work}/netlist.txt\\"' if alone else ""),
+        f"{flags} -I{work}" + (f' -DINTERPRET=\\"{work}/netlist.txt\\"' if alone else ""),
     ]
+    kept = objects.give(work / "model")
+    command += ["-MAKEFLAGS", " ".join(kept)] if kept else []
     command += [] if design.generic else [f"-D{device.macro}"]
     command += ["-D" + "SYNTHESIS", f"-I{RTL}", "-y", str(RTL), "-y", str(PEERS), "-y", str(CELLS), "-y", str(MODELS)]
     command += [str(path) for path in packages()] + [str(path) for path in design.sources]
@@ -156,6 +160,7 @@ def lockstep(
     command += [str(work / "lockstep.sv"), str(HARNESS / "main.cpp")]
     with log.open("w", encoding="utf-8") as out:
         _run(command, out, f"estimate: {design.top}: building the simulation failed; see {log}")
+    objects.take(work / "model")
     with (work / "run.log").open("w+", encoding="utf-8") as out:
         code = _run([str(work / "model" / "Vlockstep"), str(seed), str(cycles)], out)
         out.seek(0)
