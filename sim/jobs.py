@@ -10,7 +10,7 @@ _COUNTS = {"chunks": 9, "groups": 9}
 _X = {"address": 64, "stride": 32, "m": 32, "k": 14, "group": 14, "chunks": 9}
 
 X_JOB = {**_X, "ght": 1, "dual": 1, "fence": 1, "tag": 4}
-W_JOB = {"address": 64, **_SIZE, "tile_bytes": 24, "scale_beats": 16, **_COUNTS, "tag": 4}
+W_JOB = {"address": 64, **_SIZE, "tile_span": 24, "scale_beats": 16, **_COUNTS, "tag": 4}
 ISSUE_JOB = {**_SIZE, "row_tiles": 16, **_COUNTS, "group_chunks": 9, "last_chunks": 9, "dual": 1}
 STORE_JOB = {"nop": 1, "address": 64, "stride": 32, **_SIZE, "tag": 4}
 

@@ -125,7 +125,7 @@ module fpq_core
   logic free_tile, tile;
   logic [ChunkWidth-1:0] free_tile_chunks;
   logic [63:0] row_addr;
-  logic [RowBytesWidth-1:0] row_bytes;
+  logic [RowBytesWidth-1:0] row_span;
   logic [TagWidth-1:0] row_tag;
   x_job_t form;
 
@@ -133,7 +133,7 @@ module fpq_core
     .clk_i, .rst_ni, .job_valid_i(x_job_valid), .job_ready_o(x_job_ready), .job_i(x_job), .retired_tag_i,
     .free_valid_i(free_tile), .free_chunks_i(free_tile_chunks),
     .form_valid_o(form_valid), .form_ready_i(form_ready), .form_o(form),
-    .row_valid_o(row_valid), .row_ready_i(row_ready), .row_addr_o(row_addr), .row_bytes_o(row_bytes),
+    .row_valid_o(row_valid), .row_ready_i(row_ready), .row_addr_o(row_addr), .row_span_o(row_span),
     .row_tag_o(row_tag)
   );
   assign form_ready = form_cfg_ready & form_rows_ready;
@@ -141,9 +141,9 @@ module fpq_core
   fpq_x_read #(.BusBits(BusBits), .BytesWidth(RowBytesWidth), .TagWidth(TagWidth)) u_x_read (
     .clk_i, .rst_ni, .stop_i, .idle_o(x_idle),
     .fetch_valid_i(fetch_valid), .fetch_ready_o(fetch_ready), .fetch_addr_i(fetch_addr),
-    .fetch_bytes_i(RowBytesWidth'(DescriptorBytes)), .fetch_tag_i(fetch_tag),
+    .fetch_span_i(RowBytesWidth'(DescriptorBytes - 1)), .fetch_tag_i(fetch_tag),
     .fetch_data_valid_o(fetch_beat_valid), .fetch_error_o(fetch_beat_error),
-    .row_valid_i(row_valid), .row_ready_o(row_ready), .row_addr_i(row_addr), .row_bytes_i(row_bytes),
+    .row_valid_i(row_valid), .row_ready_o(row_ready), .row_addr_i(row_addr), .row_span_i(row_span),
     .row_tag_i(row_tag), .row_data_valid_o(x_valid), .row_data_ready_i(x_ready), .data_o(x_data),
     .error_o(x_error_o), .error_tag_o(x_error_tag_o),
     .arvalid_o(x_arvalid_o), .arready_i(x_arready_i), .araddr_o(x_araddr_o), .arlen_o(x_arlen_o),

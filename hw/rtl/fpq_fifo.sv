@@ -24,7 +24,7 @@ module fpq_fifo #(
 
   logic [Width-1:0] mem [Depth];
   logic [PtrWidth-1:0] write_q, read_q;
-  logic [PtrWidth:0] count_q;
+  logic [PtrWidth-1:0] count_q;  // modulo Depth: the flags tell empty from full
   logic push, pop;
 
   assign push = valid_i & ready_o;
@@ -41,14 +41,14 @@ module fpq_fifo #(
       read_q  <= '0;
       count_q <= '0;
       valid_o <= 1'b0;
-      ready_o <= 1'b0;
+      ready_o <= 1'b1;
     end else begin
       if (push) write_q <= write_q + 1'b1;
       if (pop) read_q <= read_q + 1'b1;
-      if (push ^ pop) count_q <= count_q + {{PtrWidth{~push}}, 1'b1};  // one adder; by 1 or -1
-      // valid_o is count != 0 and ready_o is count != Depth, of the count to come.
-      valid_o <= push | (count_q[PtrWidth:1] != '0) | (count_q[0] & ~pop);
-      ready_o <= pop | ~(count_q[PtrWidth] | (push & (&count_q[PtrWidth-1:0])));
+      if (push ^ pop) count_q <= count_q + (push ? PtrWidth'(1) : '1);  // one adder; by 1 or -1
+      // Until the last entry goes and none comes; until the last place is taken and none is given.
+      valid_o <= push | (valid_o & ~(ready_i & count_q == PtrWidth'(1)));
+      ready_o <= pop | (ready_o & ~(valid_i & (&count_q)));
     end
   end
 

@@ -76,7 +76,7 @@ module fpq_plan
   logic [UnitWidth-1:0] length;                           // units of the next group
   logic [ChunkWidth-1:0] chunks_q, groups_q, count_q, group_chunks_q;
   logic [TotalWidth-1:0] total_q;                         // row_tiles * chunks so far
-  logic [BytesWidth-1:0] code_bytes_q, scale_bytes_q, tile_bytes_q;
+  logic [BytesWidth-1:0] code_bytes_q, scale_bytes_q, tile_span_q;
   logic group_end, nop;
   logic shorter_q;  // a whole group is left, and more: known a cycle after k_left_q, which stands for two
 
@@ -196,12 +196,12 @@ module fpq_plan
         if (groups_q == ChunkWidth'(1)) group_chunks_q <= count_q;
       end
       Sections: begin
-        code_bytes_q  <= (code_bytes_q + BytesWidth'(BiasBytes + SectionBytes - 1)) >> SectionLog2;  // with the bias
+        code_bytes_q  <= (code_bytes_q + BytesWidth'(BiasBytes - 1)) >> SectionLog2;  // with the bias, less 1
         scale_bytes_q <= (scale_bytes_q + BytesWidth'(SectionBytes - 1)) >> SectionLog2;
       end
       Tile: begin
         scale_bytes_q <= scale_bytes_q << SectionLog2;
-        tile_bytes_q  <= (code_bytes_q + scale_bytes_q) << SectionLog2;
+        tile_span_q   <= ((code_bytes_q + scale_bytes_q) << SectionLog2) | BytesWidth'(SectionBytes - 1);
       end
       default: ;
     endcase
@@ -216,7 +216,7 @@ module fpq_plan
     fence: command.flags[CmdFlagFence], tag: command_tag_i
   };
   assign w_job_o = '{
-    address: command.w_address, m: command.m, n: command.n, block_rows: block_rows, tile_bytes: tile_bytes_q,
+    address: command.w_address, m: command.m, n: command.n, block_rows: block_rows, tile_span: tile_span_q,
     scale_beats: SectionWidth'(scale_bytes_q >> BeatLog2), chunks: chunks_q, groups: groups_q, tag: command_tag_i
   };
   // count_q has stopped one above the last group's chunks.

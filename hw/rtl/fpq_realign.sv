@@ -13,7 +13,7 @@ module fpq_realign #(
 ) (
   input  logic                   clk_i,
   input  logic                   rst_ni,
-  // Runs, taken when they begin: the word of the first beat where it begins, beats that it fills when shifted.
+  // Runs, taken when they begin: the word of the first beat where it begins, beats that it fills when shifted, less 1.
   input  logic                   run_valid_i,
   output logic                   run_ready_o,
   input  logic [OffsetWidth-1:0] run_offset_i,
@@ -33,15 +33,15 @@ module fpq_realign #(
   logic aligned_q;
   logic [OffsetWidth-1:0] offset_q;
   logic [BusBits-1:0] previous_q;
-  logic [BeatsWidth:0] left_q;         // beats to leave from this one on, less 2: the sign tells of the last
-  logic take, leave;
+  logic [BeatsWidth:0] left_q;         // beats to take from this one on, less 2: the sign tells of the last
+  logic take, last;
   logic [2*BusBits-1:0] window;
 
   assign data_valid_o = active_q & beat_valid_i & pass_q;
   assign beat_ready_o = active_q & (data_ready_i | ~pass_q);
   assign take  = beat_valid_i & beat_ready_o;
-  assign leave = data_valid_o & data_ready_i;
-  assign run_ready_o = ~active_q | (leave & left_q[BeatsWidth]);
+  assign last  = left_q[BeatsWidth];
+  assign run_ready_o = ~active_q | (beat_valid_i & data_ready_i & last);  // a last beat completes one
 
   assign window = aligned_q ? {previous_q, beat_data_i} : {beat_data_i, previous_q};
   assign data_o = window[{{(32-OffsetWidth){1'b0}}, offset_q} * 64 +: BusBits];
@@ -56,12 +56,15 @@ module fpq_realign #(
       side_o    <= run_side_i;
     end
     if (run_ready_o | take) pass_q <= ~run_ready_o | (run_offset_i == '0);
-    if (run_ready_o | leave) begin
-      left_q <= (run_ready_o ? {1'b0, run_beats_i} : left_q) + {{BeatsWidth{1'b1}}, ~run_ready_o};  // one adder
+    // One adder: a shifted run has one beat more, so nothing is taken off at its begin.
+    if (run_ready_o | take) begin
+      left_q <= (run_ready_o ? {1'b0, run_beats_i} : left_q)
+             + '1 + (BeatsWidth + 1)'(run_ready_o & (run_offset_i != '0));
     end
   end
 
   `FPQ_ASSERT_STABLE(RunStable, run_valid_i, run_ready_o, {run_offset_i, run_beats_i, run_side_i})
+  `FPQ_ASSERT(LastPasses, !(active_q && last) || pass_q)
   `FPQ_ASSERT_STABLE(DataStable, data_valid_o, data_ready_i, data_o)
 
 endmodule

@@ -48,7 +48,6 @@ module fpq_store_pack
   localparam int Words = BusBits / 64;        // of a beat
   localparam int PieceWords = OutWidth / 4;   // of a piece
   localparam int WordLog2 = Words > 1 ? $clog2(Words) : 1;
-  localparam int BusBytes = BusBits / 8;
 
   `FPQ_REQUIRE(gen_bad_width, OutWidth % 4 == 0 && Columns % OutWidth == 0 && 2 ** $clog2(OutWidth) == OutWidth,
                "fpq_store_pack: OutWidth must be a power of two, a multiple of 4, and divide Columns")
@@ -142,7 +141,7 @@ module fpq_store_pack
     end
     if (row_ready_o) begin
       addr_q <= row_i.addr;
-      span_q <= row_i.bytes + RowSpanWidth'(BusBytes - 1);
+      span_q <= row_i.bytes - 1'b1;
       set_last_q <= row_i.set_last;
       command_last_q <= row_nop_i | row_i.command_last;
       tag_q <= row_i.tag;

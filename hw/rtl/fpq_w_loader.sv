@@ -11,7 +11,6 @@ module fpq_w_loader
   parameter int Bank = 0,
   parameter int Banks = 1,
   parameter int Columns = 8,
-  parameter int BusBits = 128,
   parameter int ChunkDepth = 512,  // entries of the bank's ring of chunks
   parameter int ScaleDepth = 512   // entries of its ring of scales
 ) (
@@ -69,7 +68,7 @@ module fpq_w_loader
   assign tile_valid_o = state_q == Ask && (absent_q || run_ready_i);
   assign asked = tile_valid_o & tile_ready_i;
   assign run_addr_o = addr_q;
-  assign run_span_o = job_q.tile_bytes | BytesWidth'(BusBits / 8 - 1);
+  assign run_span_o = job_q.tile_span;
   assign tile_o = '{
     absent: absent_q, scale_beats: job_q.scale_beats, chunks: job_q.chunks, groups: job_q.groups,
     bias: bias_q, tag: job_q.tag
@@ -134,7 +133,7 @@ module fpq_w_loader
         rows_q    <= rows_q - 32'(job_q.block_rows);
         absent_q  <= 1'b0;
       end else begin
-        addr_q    <= addr_q + 64'(job_q.tile_bytes);
+        addr_q    <= addr_q + 64'(job_q.tile_span) + 64'd1;
         columns_q <= columns_q - 32'(Columns);
         absent_q  <= last_tile_q | absent_q;
       end

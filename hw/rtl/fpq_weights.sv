@@ -86,8 +86,7 @@ module fpq_weights
   w_tile_t ask_tile, queue_tile, tile;
 
   fpq_w_loader #(
-    .Bank(Bank), .Banks(Banks), .Columns(Columns), .BusBits(BusBits),
-    .ChunkDepth(ChunkDepth), .ScaleDepth(ScaleDepth)
+    .Bank(Bank), .Banks(Banks), .Columns(Columns), .ChunkDepth(ChunkDepth), .ScaleDepth(ScaleDepth)
   ) u_loader (
     .clk_i, .rst_ni, .job_valid_i, .job_ready_o, .job_i,
     .free_chunk_i, .free_set_i, .free_groups_i, .free_bias_i,

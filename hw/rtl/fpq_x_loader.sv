@@ -27,7 +27,7 @@ module fpq_x_loader
   output logic                     row_valid_o,
   input  logic                     row_ready_i,
   output logic [63:0]              row_addr_o,
-  output logic [RowBytesWidth-1:0] row_bytes_o,
+  output logic [RowBytesWidth-1:0] row_span_o,      // its bytes, less 1
   output logic [TagWidth-1:0]      row_tag_o
 );
 
@@ -54,7 +54,6 @@ module fpq_x_loader
   assign form_o       = job_q;
   assign row_valid_o  = state_q == Read;
   assign row_addr_o   = addr_q;
-  assign row_bytes_o  = {job_q.k, 1'b0};
   assign row_tag_o    = job_q.tag;
   assign row_taken    = row_valid_o & row_ready_i;
   assign tile_end     = row_q == RowLog2'(Rows - 1);
@@ -72,6 +71,7 @@ module fpq_x_loader
       credit_q <= credit_q - CreditWidth'(job_q.chunks);
     end
     room_q <= credit_q >= CreditWidth'(job_q.chunks);
+    row_span_o <= {job_q.k, 1'b0} - 1'b1;  // long there when the job's first row is read
   end
 
   always_ff @(posedge clk_i) begin
@@ -103,7 +103,7 @@ module fpq_x_loader
   end
 
   `FPQ_ASSERT_STABLE(FormStable, form_valid_o, form_ready_i, form_o)
-  `FPQ_ASSERT_STABLE(RowStable, row_valid_o, row_ready_i, {row_addr_o, row_bytes_o})
+  `FPQ_ASSERT_STABLE(RowStable, row_valid_o, row_ready_i, {row_addr_o, row_span_o})
   `FPQ_ASSERT(CreditBound, credit_q <= CreditWidth'(ActDepth))
 
 endmodule

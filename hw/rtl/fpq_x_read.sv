@@ -17,7 +17,7 @@ module fpq_x_read #(
   input  logic                  fetch_valid_i,
   output logic                  fetch_ready_o,
   input  logic [63:0]           fetch_addr_i,
-  input  logic [BytesWidth-1:0] fetch_bytes_i,  // a multiple of 64
+  input  logic [BytesWidth-1:0] fetch_span_i,   // bytes, a multiple of 64, less 1
   input  logic [TagWidth-1:0]   fetch_tag_i,
   output logic                  fetch_data_valid_o,
   output logic                  fetch_error_o,  // memory answered this beat with an error
@@ -25,7 +25,7 @@ module fpq_x_read #(
   input  logic                  row_valid_i,
   output logic                  row_ready_o,
   input  logic [63:0]           row_addr_i,
-  input  logic [BytesWidth-1:0] row_bytes_i,    // a multiple of 64
+  input  logic [BytesWidth-1:0] row_span_i,     // the same
   input  logic [TagWidth-1:0]   row_tag_i,
   output logic                  row_data_valid_o,
   input  logic                  row_data_ready_i,
@@ -45,34 +45,44 @@ module fpq_x_read #(
   input  logic                  rlast_i
 );
 
-  localparam int BusBytes = BusBits / 8;
-  localparam int BeatLog2 = $clog2(BusBytes);
+  localparam int BeatLog2 = $clog2(BusBits / 8);
   localparam int OffsetWidth = BusBits > 64 ? BeatLog2 - 3 : 1;
   localparam int BeatsWidth = BytesWidth - BeatLog2;
 
-  // Which side goes next; an offer that was not taken stays.
-  logic held_q, held_fetch_q, pick_fetch, req_valid, req_ready, accept;
+  // A run goes its way in three steps of one bit each, so that none waits for another's long way: whose it is, its bursts,
+  // and the note of what its beats are for.
+  typedef enum logic [2:0] {
+    Pick = 3'b001,
+    Run  = 3'b010,
+    Note = 3'b100
+  } step_e;
+
+  step_e step_q;
+  logic fetch_q, in_pick, in_run, in_note, run_ready, info_ready;
   logic [63:0] addr;
-  logic [BytesWidth-1:0] bytes;
+  logic [BytesWidth-1:0] span;
   logic [TagWidth-1:0] tag;
   logic [OffsetWidth-1:0] offset;
 
-  assign pick_fetch = held_q ? held_fetch_q : fetch_valid_i;
-  assign req_valid = fetch_valid_i | row_valid_i;
-  assign addr  = pick_fetch ? fetch_addr_i : row_addr_i;
-  assign bytes = pick_fetch ? fetch_bytes_i : row_bytes_i;
-  assign tag   = pick_fetch ? fetch_tag_i : row_tag_i;
-  assign accept = req_valid & req_ready;
-  assign fetch_ready_o = req_ready & pick_fetch;
-  assign row_ready_o   = req_ready & ~pick_fetch;
+  assign {in_note, in_run, in_pick} = step_q;
+  assign addr = fetch_q ? fetch_addr_i : row_addr_i;
+  assign span = fetch_q ? fetch_span_i : row_span_i;
+  assign tag  = fetch_q ? fetch_tag_i : row_tag_i;
+  assign fetch_ready_o = in_note & info_ready & fetch_q;
+  assign row_ready_o   = in_note & info_ready & ~fetch_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      held_q <= 1'b0;
+      step_q <= Pick;
     end else begin
-      held_q <= req_valid & ~req_ready;
+      unique case (step_q)
+        Pick: if (fetch_valid_i | row_valid_i) step_q <= Run;
+        Run: if (run_ready) step_q <= Note;
+        Note: if (info_ready) step_q <= Pick;
+        default: step_q <= Pick;
+      endcase
     end
-    held_fetch_q <= pick_fetch;
+    if (in_pick) fetch_q <= fetch_valid_i;
   end
 
   if (BusBits > 64) begin : gen_offset
@@ -85,17 +95,15 @@ module fpq_x_read #(
   localparam int InfoWidth = 1 + TagWidth + OffsetWidth + BeatsWidth;
   logic queue_valid, queue_pop;
   logic [InfoWidth-1:0] queue_data;
-  logic run_ready, info_ready, info_valid, info_pop, info_fetch, fetch;
+  logic info_valid, info_pop, info_fetch, fetch;
   logic [TagWidth-1:0] info_tag;
   logic [OffsetWidth-1:0] info_offset;
   logic [BeatsWidth-1:0] info_beats;
 
-  assign req_ready = run_ready & info_ready;
-
   fpq_fifo #(.Width(InfoWidth), .Depth(16)) u_info (
     .clk_i, .rst_ni,
-    .valid_i(accept), .ready_o(info_ready),
-    .data_i({pick_fetch, tag, offset, bytes[BytesWidth-1:BeatLog2]}),
+    .valid_i(in_note), .ready_o(info_ready),
+    .data_i({fetch_q, tag, offset, span[BytesWidth-1:BeatLog2]}),
     .valid_o(queue_valid), .ready_i(queue_pop), .data_o(queue_data)
   );
 
@@ -107,11 +115,9 @@ module fpq_x_read #(
   logic beat_valid, beat_ready, beat_error, data_valid;
   logic [BusBits-1:0] beat_data;
 
-  // The bytes are a multiple of the bus: setting the low bits adds BusBytes - 1.
   fpq_axi_read #(.BusBits(BusBits), .SpanWidth(BytesWidth)) u_read (
     .clk_i, .rst_ni, .stop_i, .idle_o,
-    .run_valid_i(accept), .run_ready_o(run_ready), .run_addr_i(addr),
-    .run_span_i(bytes | BytesWidth'(BusBytes - 1)),
+    .run_valid_i(in_run), .run_ready_o(run_ready), .run_addr_i(addr), .run_span_i(span),
     .beat_valid_o(beat_valid), .beat_ready_i(beat_ready), .beat_data_o(beat_data), .beat_error_o(beat_error),
     .arvalid_o, .arready_i, .araddr_o, .arlen_o, .rvalid_i, .rready_o, .rdata_i, .rresp_i, .rlast_i
   );
@@ -130,7 +136,7 @@ module fpq_x_read #(
   assign fetch_error_o = beat_error;  // descriptors are aligned: beats pass one to one
   assign error_o = beat_valid & beat_ready & beat_error & ~fetch;
 
-  `FPQ_ASSERT_STABLE(FetchStable, fetch_valid_i, fetch_ready_o, {fetch_addr_i, fetch_bytes_i})
-  `FPQ_ASSERT_STABLE(RowStable, row_valid_i, row_ready_o, {row_addr_i, row_bytes_i})
+  `FPQ_ASSERT_STABLE(FetchStable, fetch_valid_i, fetch_ready_o, {fetch_addr_i, fetch_span_i})
+  `FPQ_ASSERT_STABLE(RowStable, row_valid_i, row_ready_o, {row_addr_i, row_span_i})
 
 endmodule

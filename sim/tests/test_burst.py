@@ -25,7 +25,7 @@ async def bursts_cover_runs(dut: Any) -> None:
         nbytes = 8 * int(rng.integers(1, 1 + (MOST_BYTES if rng.integers(4) == 0 else min(MOST_BYTES, 600)) // 8))
         dut.run_valid_i.value = 1
         dut.run_addr_i.value = address
-        dut.run_span_i.value = nbytes + BUS_BYTES - 1
+        dut.run_span_i.value = nbytes - 1
         beats: list[int] = []
         ended = False
         while not ended:

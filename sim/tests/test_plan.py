@@ -79,7 +79,7 @@ def expected(raw: bytes, tag: int) -> dict[str, dict[str, int]]:
             "tag": tag,
         },
         "w": {
-            "address": field["w_address"], **common, **counts, "tile_bytes": bias + scales + codes,
+            "address": field["w_address"], **common, **counts, "tile_span": bias + scales + codes - 1,
             "scale_beats": scales * 8 // GEOMETRY.bus_bits, "tag": tag,
         },
         "issue": {

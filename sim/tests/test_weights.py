@@ -64,7 +64,7 @@ class Bench:
         bias, scales, codes = shape.sections
         tile_bytes = bias + scales + codes
         job = {
-            "address": at, "m": m, "n": n, "block_rows": block_rows, "tile_bytes": tile_bytes,
+            "address": at, "m": m, "n": n, "block_rows": block_rows, "tile_span": tile_bytes - 1,
             "scale_beats": scales // BUS, "chunks": shape.chunks, "groups": shape.groups, "tag": tag,
         }  # fmt: skip
         self.jobs.append(job)

@@ -77,7 +77,7 @@ async def ask(dut: Any, side: str, requests: list[Request], rng: np.random.Gener
             await RisingEdge(dut.clk_i)
         valid.value = 1
         getattr(dut, f"{side}_addr_i").value = request.address
-        getattr(dut, f"{side}_bytes_i").value = request.nbytes
+        getattr(dut, f"{side}_span_i").value = request.nbytes - 1
         getattr(dut, f"{side}_tag_i").value = request.tag
         while True:
             await RisingEdge(dut.clk_i)
