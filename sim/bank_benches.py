@@ -66,10 +66,21 @@ def _dot_fp6(target: str, lanes: int) -> Bench:
     return Bench(f"dot-fp6-{target}-{lanes}", "fpq_dot_fp6_dsp", "test_dot_fp6", parameters, "verilator", environment)
 
 
+def _tables(target: str, rows: int, columns: int, lanes: int) -> Bench:
+    shape = {"Rows": rows, "Columns": columns, "Lanes": lanes}
+    environment = {"SHAPE": json.dumps(shape)}
+    parameters = shape | {"Target": TARGETS[target]}
+    name = f"tables-fp6-{target}-{lanes}"
+    return Bench(name, "fpq_array_fp6_tables", "test_fp6_tables", parameters, "verilator", environment)
+
+
 BANK_BENCHES = [
     _dot_fp6("ultrascale", 32),
     _dot_fp6("series7", 64),
     _dot_fp6("generic", 128),
+    _tables("generic", 2, 2, 128),
+    _tables("ultrascale", 1, 1, 128),
+    _tables("series7", 1, 1, 130),
     _array("fp4", "generic", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 2, 32),
     _array("fp4", "ultrascale", 1, 1, 64),

@@ -55,6 +55,8 @@ def main() -> int:
     ]
     # A dot unit without the dual format stands alone: the engine does not use it.
     builds += [("fpq_dot_fp4", {"Dual": 0, "ABits": 12, "WBits": 8}, "ultrascale")]
+    # Nor does it use tables.
+    builds += [("fpq_array_fp6_tables", {"Rows": 2, "Columns": 2}, target) for target in TARGET_DEFINES]
     started = time.monotonic()
     bad = 0
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:

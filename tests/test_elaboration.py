@@ -44,6 +44,11 @@ PARTS = {
     ("fpq_dot_fp4_dsp", "fpq_dot_fp4_dsp: Lanes"): {"Lanes": 48},
     ("fpq_array_fp6_dsp", "fpq_array_fp6_dsp: Columns"): {"Columns": 3},
     ("fpq_dot_fp6_dsp", "fpq_dot_fp6_dsp: Lanes"): {"Lanes": 256},
+    ("fpq_dot_fp6_tables", "fpq_dot_fp6_tables: Lanes"): {"Lanes": 64},
+    ("fpq_dot_fp6_tables", "fpq_dot_fp6_tables: FirstStart"): {"LastStart": 600},
+    ("fpq_table_writer", "fpq_table_writer: Lanes"): {"Lanes": 131},
+    ("fpq_table_merge", "fpq_table_merge: Shift"): {"XWidth": 1},
+    ("fpq_array_fp6_tables", "fpq_array_fp6_tables: Rows"): {"Columns": 0},
     ("fpq_dsp_add", "fpq_dsp_add: a DSP48E1"): {"Target": 2},
     ("fpq_dsp_slice", "fpq_dsp_slice: UltraScale's"): {"Target": 0},
     ("fpq_fetch", "fpq_fetch: a descriptor"): {"BusBits": 96},
@@ -106,16 +111,12 @@ def test_icarus_says_it_too(tmp_path: Path) -> None:
     assert "fpq_fifo: Depth must be a power of two" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("family", "fp6_dsp"), [("fp4", 0), ("fp6", 0), ("fp6", 1), ("int4", 0), ("int8", 0)])
-@pytest.mark.parametrize("device", ["ultrascale", "series7"])
-def test_a_strict_front_end_elaborates_the_engine(device: str, family: str, fp6_dsp: int, tmp_path: Path) -> None:
+def elaborate_strictly(top: str, parameters: dict[str, int], device: str, folder: Path) -> None:
     """slang, Yosys's, holds the language's rules where Verilator looks away, such as the types of ports by name."""
     pytest.importorskip("pyosys")
     from hw.estimate.synthesis import DEVICES, Design, script
 
-    size = {"Rows": 2, "Columns": 4, "Lanes": 32, "ActDepth": 512, "BusBits": 128, "Fp6Dsp": fp6_dsp}
-    design = Design("fpq_accel", {"Family": FAMILIES[family].id, **size}).on(DEVICES[device])
-    read, *_ = script(design, DEVICES[device], tmp_path)
+    read, *_ = script(Design(top, parameters).on(DEVICES[device]), DEVICES[device], folder)
     done = subprocess.run(
         [sys.executable, str(ROOT / "hw" / "estimate" / "run_yosys.py")],
         input=json.dumps({"read": read, "keep": [], "parts": "", "commands": []}),
@@ -124,3 +125,15 @@ def test_a_strict_front_end_elaborates_the_engine(device: str, family: str, fp6_
         timeout=120,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("family", "fp6_dsp"), [("fp4", 0), ("fp6", 0), ("fp6", 1), ("int4", 0), ("int8", 0)])
+@pytest.mark.parametrize("device", ["ultrascale", "series7"])
+def test_a_strict_front_end_elaborates_the_engine(device: str, family: str, fp6_dsp: int, tmp_path: Path) -> None:
+    size = {"Rows": 2, "Columns": 4, "Lanes": 32, "ActDepth": 512, "BusBits": 128, "Fp6Dsp": fp6_dsp}
+    elaborate_strictly("fpq_accel", {"Family": FAMILIES[family].id, **size}, device, tmp_path)
+
+
+@pytest.mark.parametrize("device", ["ultrascale", "series7"])
+def test_a_strict_front_end_elaborates_the_tables(device: str, tmp_path: Path) -> None:
+    elaborate_strictly("fpq_array_fp6_tables", {"Rows": 2, "Columns": 2}, device, tmp_path)

@@ -73,6 +73,9 @@ VARIANTS = (
     _dot("FP4, DSP adders, 32 lanes", "fpq_dot_fp4_dsp", "fp4", "operands recoded outside", Lanes=32),
     _dot("FP6, LUT stream", "fpq_dot_fp6", "fp6", "with the dual format; operands recoded outside", Lanes=128),
     Unit("FP6, DSP, 2 columns", Design("fpq_dot_fp6_dsp", {"Lanes": 128}), "dot", "fp6", 256, "DSP: 1 of 2"),
+    _dot(
+        "FP6, LUTRAM tables", "fpq_dot_fp6_tables", "fp6", "with the dual format; without the tables' writer", Lanes=128
+    ),
     _dot("FP4, LUT stream, 64 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=64),
     _dot("FP4, LUT stream, 32 lanes", "fpq_dot_fp4", "fp4", "operands recoded outside", Lanes=32),
 )
@@ -96,6 +99,7 @@ def part_units() -> list[Unit]:
         Unit("FP4 product cell without the dual format", Design("fpq_product_e2m1"), "part", "fp4", 0),
         Unit("FP4 recoding, activation", Design("fpq_recode_a_fp4"), "part", "fp4"),
         Unit("FP4 recoding, weight", Design("fpq_recode_w_fp4"), "part", "fp4"),
+        Unit("FP6 table writer, a row", Design("fpq_table_writer", {"Lanes": 128}), "part", "fp6"),
         Unit("naive FP4 product", Design("peer_multiply", {"Bits": 4, "ExponentBits": 2}), "part", "fp4"),
         Unit("naive FP6 product", Design("peer_multiply", {"Bits": 6, "ExponentBits": 2}), "part", "fp6"),
         Unit("INT4 product", Design("peer_multiply", {"Bits": 4}), "part", "int4"),
