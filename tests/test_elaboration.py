@@ -53,6 +53,7 @@ PARTS = {
     ("fpq_dsp_slice", "fpq_dsp_slice: UltraScale's"): {"Target": 0},
     ("fpq_fetch", "fpq_fetch: a descriptor"): {"BusBits": 96},
     ("fpq_fifo", "fpq_fifo: Depth"): {"Depth": 3},
+    ("fpq_issue", "fpq_issue: ReadLatency"): {"ReadLatency": 2},
     ("fpq_prologue", "fpq_prologue: Words"): {"Words": 2},
     ("fpq_prologue", "fpq_prologue: Lanes"): {"Lanes": 48},
     ("fpq_ram", "fpq_ram: Latency"): {"Latency": 1},
