@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A packed model's linear layers on a device: weights stay in its memory, every call is one command."""
+"""A packed model's linear layers on a device: weights stay in its memory, every call is one command list."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from host._generated import CONTRACT_VERSION, DESCRIPTOR_BYTES, FAMILIES, EngineFlag, Geometry
 from host.command import Gemm, fit_row_tiles
-from host.device import DEFAULT_TIMEOUT, Buffer, Counters, Device
+from host.device import DEFAULT_TIMEOUT, Buffer, Counters, Device, EngineError
 from host.layout import StreamShape, pack
-from host.tiling import passes, plan_row_tiles
+from host.tiling import MOST_PARTS, plan_commands
 from sw_quant.errors import FpqvarError
 from sw_quant.refusals import refuse_input, refuse_output
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["EngineLinears", "family_of", "halves", "memory_needed"]
 
 Halves = npt.NDArray[np.float16]
+
+_DESCRIPTORS = MOST_PARTS * DESCRIPTOR_BYTES  # at the start of the scratch buffer
 
 
 def _speaks(family: str, entry: "LayerEntry") -> bool:
@@ -65,7 +67,7 @@ def _shape(entry: "LayerEntry", geometry: Geometry) -> StreamShape:
 
 
 def _scratch_bytes(rows: int, k: int, n: int) -> int:
-    return DESCRIPTOR_BYTES + rows * 2 * (k + n)
+    return _DESCRIPTORS + rows * 2 * (k + n)
 
 
 def memory_needed(layers: "Mapping[str, PackedLayer]", geometry: Geometry, rows: int) -> int:
@@ -78,8 +80,8 @@ def memory_needed(layers: "Mapping[str, PackedLayer]", geometry: Geometry, rows:
 class EngineLinears:
     """The layers of a packed model on one device; an executor for `Var.linear`.
 
-    Weight streams are uploaded once. A call writes X and a command, runs it, and reads Y; `start` and `finish` are its
-    two halves, so that two devices can work at the same time.
+    Weight streams are uploaded once. A call writes X and its command or two, runs them, and reads Y; `start` and
+    `finish` are its two halves, so that two devices can work at the same time.
 
     Attributes:
         device: the device; closing it is its owner's job.
@@ -153,7 +155,7 @@ class EngineLinears:
         """Start layer `name` on float16 [M, K]."""
         entry, (m, k) = self._entries[name], x.shape
         buffer = self._room(_scratch_bytes(m, k, entry.n))
-        x_offset = DESCRIPTOR_BYTES
+        x_offset = _DESCRIPTORS
         y_offset = x_offset + 2 * m * k  # K is a multiple of 32, so this is one of 64
         gemm = Gemm(
             m=m,
@@ -162,7 +164,7 @@ class EngineLinears:
             a_format=entry.activations,
             w_format=entry.weights,
             group=entry.group,
-            row_tiles=self._row_tiles(entry, m),
+            row_tiles=fit_row_tiles(m, k, entry.group, self.device.info.geometry),
             x_address=buffer.address + x_offset,
             w_address=self._streams[name].address,
             y_address=buffer.address + y_offset,
@@ -170,35 +172,35 @@ class EngineLinears:
             y_stride=2 * entry.n,
             ght=entry.ght,
         )
-        buffer.write(np.frombuffer(gemm.encode(), np.uint8))
+        # The RTL engine reads one block's X while it multiplies another; the HLS core likes few, large blocks.
+        info = self.device.info
+        commands = plan_commands(gemm, info.geometry) if info.core == "rtl" else [gemm]
+        buffer.write(np.frombuffer(b"".join(command.encode() for command in commands), np.uint8))
         buffer.write(x.astype("<f2", copy=False), x_offset)
-        self.device.start(buffer.address, 1)
+        self.device.start(buffer.address, len(commands))
         self._running = name, m
 
     def finish(self) -> Halves:
         """Wait for the layer that was started: float16 [M, N].
 
-        Raises FpqvarError naming the layer when its activations were not finite or its outputs too large.
+        Raises FpqvarError naming the layer when its activations were not finite, its outputs too large, or the engine
+        stopped at one of its commands.
         """
         if self._running is None or self._scratch is None:
             raise FpqvarError("finish() without start(): no layer is running")
         (name, m), self._running = self._running, None
-        result = self.device.checked(self.device.wait(self._timeout))
+        try:
+            result = self.device.checked(self.device.wait(self._timeout))
+        except EngineError as error:
+            raise EngineError(f"layer {name}, {m} rows: {error}", error.result) from error
         self.counters += result.counters
         if EngineFlag.NONFINITE in result.flags:
             raise refuse_input(name)
         if EngineFlag.OVERFLOW in result.flags:
             raise refuse_output(name)
         entry = self._entries[name]
-        y = self._scratch.read(2 * m * entry.n, DESCRIPTOR_BYTES + 2 * m * entry.k)
+        y = self._scratch.read(2 * m * entry.n, _DESCRIPTORS + 2 * m * entry.k)
         return y.view("<f2").reshape(m, entry.n)
-
-    def _row_tiles(self, entry: "LayerEntry", m: int) -> int:
-        """The RTL engine reads one block's X while it multiplies another; the HLS core likes few, large blocks."""
-        info = self.device.info
-        if info.core != "rtl":
-            return fit_row_tiles(m, entry.k, entry.group, info.geometry)
-        return plan_row_tiles(m, _shape(entry, info.geometry), info.geometry, passes(entry.activations))
 
     def _room(self, nbytes: int) -> Buffer:
         """The scratch buffer, grown if need be. It is the last buffer in memory, so growing leaves no hole."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from host._generated import BOARDS, DESCRIPTOR_BYTES, FAMILIES, Geometry
-from host.command import Gemm
+from host.command import Gemm, fit_row_tiles
 from host.device import DEFAULT_TIMEOUT, Buffer, Counters, Device
 from host.layout import StreamShape, pack
-from host.tiling import layer_cycles, passes, plan_row_tiles
+from host.tiling import MOST_PARTS, Part, layer_cycles, passes, plan_commands
 from sw_quant._generated import FORMATS
 from sw_quant.errors import FpqvarError, UsageError
 
@@ -49,14 +49,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class Run:
-    """One command list: its layers, rows, what the counters said, and what `host.tiling` had estimated."""
+    """One command list: its layers, rows, what the counters said, and what `host.tiling` had planned and estimated."""
 
     layers: tuple[Layer, ...]
     rows: int
     geometry: Geometry
     bytes_per_cycle: float
     counters: Counters
-    row_tiles: tuple[int, ...]
+    plans: tuple[tuple[Part, ...], ...]  # each layer's commands
     estimated_cycles: int
 
     @property
@@ -80,7 +80,7 @@ class Run:
 
         With few rows the engine streams weights and little else, so this is what bounds it.
         """
-        others = sum(2 * self.rows * layer.k + DESCRIPTOR_BYTES for layer in self.layers)
+        others = sum(2 * self.rows * layer.k for layer in self.layers) + DESCRIPTOR_BYTES * sum(map(len, self.plans))
         ports = self.geometry.banks * self.geometry.bus_bits / 8
         weights = self.counters.read_bytes - others
         return weights / self.counters.busy_cycles / min(ports, self.bytes_per_cycle)
@@ -120,7 +120,7 @@ def bytes_per_cycle(board: str) -> float:
 
 def memory_bytes(layers: Sequence[Layer], rows: int, geometry: Geometry) -> int:
     """Device memory that `run_list` needs."""
-    return DESCRIPTOR_BYTES * len(layers) + sum(
+    return MOST_PARTS * DESCRIPTOR_BYTES * len(layers) + sum(
         layer.shape(geometry).nbytes + 2 * rows * (layer.n + layer.k) for layer in layers
     )
 
@@ -143,20 +143,19 @@ def run_list(
     geometry = device.info.geometry
     buffers: list[Buffer] = []
     try:
-        commands = []
+        lists = []
         for layer in layers:
             x, w, y = _operands(device, layer, rows, rng, buffers)
-            shape = layer.shape(geometry)
-            tiles = plan_row_tiles(rows, shape, geometry, layer.passes)
+            tiles = fit_row_tiles(rows, layer.k, layer.group, geometry)
             if tiles == 0:
                 raise FpqvarError(f"layer {layer.name}: a row of K = {layer.k} does not fit act_depth of {geometry}")
-            command = Gemm(
+            gemm = Gemm(
                 m=rows,
                 n=layer.n,
                 k=layer.k,
                 a_format=layer.activations,
                 w_format=layer.weights,
-                group=shape.group,
+                group=layer.group,
                 row_tiles=tiles,
                 x_address=x.address,
                 w_address=w.address,
@@ -165,7 +164,8 @@ def run_list(
                 y_stride=2 * layer.n,
                 ght=layer.ght,
             )
-            commands.append(command)
+            lists.append(plan_commands(gemm, geometry))
+        commands = [command for one in lists for command in one]
         table = device.allocate(DESCRIPTOR_BYTES * len(commands))
         buffers.append(table)
         table.write(np.frombuffer(b"".join(command.encode() for command in commands), np.uint8))
@@ -175,12 +175,12 @@ def run_list(
             buffer.free()
     if counters.busy_cycles == 0:
         raise FpqvarError(f"{device.info.backend} engine: it counts no cycles; use the rtl backend or a board")
+    plans = tuple(tuple(Part(command.m, command.row_tiles) for command in one) for one in lists)
     estimate = sum(
-        layer_cycles(rows, layer.shape(geometry), geometry, command.row_tiles, layer.passes)
-        for layer, command in zip(layers, commands, strict=True)
+        layer_cycles(rows, layer.shape(geometry), geometry, plan, layer.passes)
+        for layer, plan in zip(layers, plans, strict=True)
     )
-    tiles_of = tuple(command.row_tiles for command in commands)
-    return Run(tuple(layers), rows, geometry, memory_rate, counters, tiles_of, estimate)
+    return Run(tuple(layers), rows, geometry, memory_rate, counters, plans, estimate)
 
 
 def _operands(

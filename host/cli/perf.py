@@ -159,7 +159,7 @@ def _row(run: Run) -> dict[str, Any]:
         "k": single.k if single else None,
         "activations": single.activations if single else None,
         "rows": run.rows,
-        "row_tiles": run.row_tiles,
+        "plans": [[asdict(part) for part in plan] for plan in run.plans],
         "macs": run.macs,
         "utilization": run.utilization,
         "bandwidth": run.bandwidth,

@@ -34,13 +34,13 @@ module fpq_bank
   input  logic [SlotBits-1:0]               chunk_slot_i,
   input  logic                              chunk_tile_first_i,
   input  logic                              chunk_tile_last_i,
-  input  logic [1:0]                        chunk_bias_i,
+  input  logic [BiasWidth-1:0]              chunk_bias_i,
   input  logic [Rows*Lanes*ABits-1:0]       a_codes_i,  // or fpq_operands' output
   input  logic [Columns*Lanes*CodeBits-1:0] w_codes_i,
   input  logic [Rows*16-1:0]                a_scales_i,
   input  logic [Columns*16-1:0]             w_scales_i,
   input  logic                              bias_valid_i,
-  input  logic [1:0]                        bias_entry_i,
+  input  logic [BiasWidth-1:0]              bias_entry_i,
   input  logic [PartBits-1:0]               bias_part_i,
   input  logic [OutWidth*32-1:0]            bias_i,
   output logic                              sum_valid_o,
@@ -77,7 +77,7 @@ module fpq_bank
     logic [SlotBits-1:0] slot;
     logic                tile_first;
     logic                tile_last;
-    logic [1:0]          bias;
+    logic [BiasWidth-1:0] bias;
   } pass_t;
 
   // The dot products.

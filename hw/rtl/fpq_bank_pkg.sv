@@ -55,6 +55,10 @@ package fpq_bank_pkg;
   // to the end of a pass at the bank. So its way does not add to SlotSpacing.
   localparam int AnswerLead = 7;
 
+  // Bits of a bias entry's number. An entry is kept from the reading of a tile's weights to the end of its outputs, so weights
+  // are at most so many tiles ahead; two columns' parts of 16 fill a LUTRAM's 32 words.
+  localparam int BiasWidth = 4;
+
   // An FP4 array's products are added by DSP slices where there are enough of them, else by LUTs.
   function automatic bit adds_in_dsp(target_e target);
     return target == TargetUltrascale;

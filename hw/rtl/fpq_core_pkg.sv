@@ -19,7 +19,7 @@ package fpq_core_pkg;
   localparam int WindowLog2 = 3;
 
   // Column tiles' bias entries in a bank.
-  localparam int BiasWidth = 2;
+  localparam int BiasWidth = fpq_bank_pkg::BiasWidth;
 
   // Read X: rows, then what the prologue makes of them.
   typedef struct packed {

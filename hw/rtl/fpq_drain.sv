@@ -25,9 +25,9 @@ module fpq_drain
   input  logic                                rst_ni,
   input  logic                                tile_valid_i,  // a tile is finished; never more than Slots wait
   input  logic [SlotBits-1:0]                 tile_slot_i,
-  input  logic [1:0]                          tile_bias_i,
+  input  logic [BiasWidth-1:0]                tile_bias_i,
   input  logic                                bias_valid_i,
-  input  logic [1:0]                          bias_entry_i,
+  input  logic [BiasWidth-1:0]                bias_entry_i,
   input  logic [PartBits-1:0]                 bias_part_i,
   input  logic [OutWidth*32-1:0]              bias_i,
   output logic                                read_enable_o,
@@ -46,12 +46,12 @@ module fpq_drain
 
   logic advance;
   logic tile_valid, tile_ready, fifo_ready;
-  logic [1:0] tile_bias;
+  logic [BiasWidth-1:0] tile_bias;
 
   assign read_enable_o = advance;
 
   fpq_fifo #(
-    .Width(SlotBits + 2),
+    .Width(SlotBits + BiasWidth),
     .Depth(Slots)
   ) u_tiles (
     .clk_i,
@@ -109,7 +109,7 @@ module fpq_drain
 
   // Cycle 1: the float units' outputs, and the biases. The parts of an entry stand at a power of two, also where there
   // are three of them.
-  localparam int BiasDepth = 4 * 2 ** $clog2(Parts);
+  localparam int BiasDepth = 2 ** (BiasWidth + $clog2(Parts));
   logic [OutWidth*32-1:0] bias, bias_q;
   logic [PartBits-1:0] part_1_q;
   logic [GroupBits-1:0] group_1_q, group_2_q;

@@ -22,6 +22,7 @@ from sim.bench import generator, start
 from tests.reference import FORMATS, Format, code_units
 
 TILES = 60
+BIASES = 16  # entries: fpq_bank_pkg's BiasWidth
 LEAD = 7  # cycles from sum_valid_o to the earliest next end of a pass: fpq_bank_pkg's AnswerLead
 
 
@@ -96,7 +97,7 @@ def make_tile(random: np.random.Generator, shape: Shape, biases: npt.NDArray[np.
             scale = a_scales.astype(np.float32)[:, None] * w_scales.astype(np.float32)[None, :] * unit
             accumulator = accumulator + sums.astype(np.float32) * scale
             passes.append(Pass(bool(negative), a, w, a_scales, w_scales))
-    bias = int(random.integers(0, 4))
+    bias = int(random.integers(0, BIASES))
     total = accumulator + biases[bias]
     y = np.clip(total, -65504, 65504).astype(np.float16).view(np.uint16)
     return Tile(dual, bias, passes, y, np.abs(total) >= 65520)
@@ -187,7 +188,7 @@ class Bench:
 
     async def load_biases(self, biases: npt.NDArray[np.float32]) -> None:
         parts = self.shape.columns // self.shape.out_width
-        for entry in range(4):
+        for entry in range(BIASES):
             for part in range(parts):
                 columns = biases[entry, part * self.shape.out_width :][: self.shape.out_width]
                 self.dut.bias_valid_i.value = 1
@@ -243,7 +244,7 @@ async def bank(dut: Any) -> None:
     await FallingEdge(dut.clk_i)
     bench = Bench(dut, shape, random)
     for bench.bubbles in (0.0, 0.3):
-        biases = random.normal(0, 50, (4, shape.columns)).astype(np.float32)
+        biases = random.normal(0, 50, (BIASES, shape.columns)).astype(np.float32)
         biases[random.random(biases.shape) < 0.2] = 0
         await bench.load_biases(biases)
         tiles = [make_tile(random, shape, biases) for _ in range(TILES)]

@@ -94,7 +94,7 @@ def schedule(jobs: list[Job]) -> Iterator[Chunk]:
                                         half * SLOTS // 2 + slot,
                                         group == 0 and not negative,
                                         last_group and (negative == job.dual),
-                                        bias % 4,
+                                        bias % 16,
                                         (scales + group) % RING_DEPTH if at == length - 1 else None,
                                         tiles + tile + slot + 1,
                                         loads + chunk + 1,

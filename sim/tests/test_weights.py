@@ -18,7 +18,7 @@ from sim.jobs import W_JOB, encode
 SIZE: dict[str, int] = json.loads(os.environ["SIZE"])
 BANK, BANKS, COLUMNS, LANES, BITS = (SIZE[name] for name in ("bank", "banks", "columns", "lanes", "bits"))
 BUS, OUT_WIDTH = SIZE["bus_bits"] // 8, SIZE["out_width"]
-DEPTH, ENTRIES, LATENCY, PAGE = 512, 4, 3, 4096
+DEPTH, ENTRIES, LATENCY, PAGE = 512, 16, 3, 4096
 MEMORY = 1 << 18
 BEHIND = 40  # cycles that other banks need for a set in which this one has no tile
 
