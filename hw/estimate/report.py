@@ -29,6 +29,8 @@ PRODUCTS = {
 
 def product_sites(row: Row, device: Device) -> float:
     """LUT sites of one of a dot unit's products among many; 0 where it has none of its own."""
+    if row.unit.design.top == "fpq_dot_fp6_tables":
+        return row.count.ram_sites / row.unit.macs if row.unit.macs else 0.0  # tables stand for products
     plain = row.unit.design.parameters.get("Dual", 1) == 0
     top = "fpq_product_e2m1" if plain else PRODUCTS.get(row.unit.design.top)
     if top is None:
