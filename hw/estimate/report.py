@@ -149,7 +149,9 @@ def write_report(
 ) -> list[Path]:
     """Write estimate.json and lut_per_mac.png into `out`; raises FpqvarError when that fails."""
     device = DEVICES["ultrascale"]
-    products = {row.unit.name: product_sites(row, device) for row in rows if row.unit.group in ("dot", "peer")}
+    units = [row for row in rows if row.unit.group in ("dot", "peer")]
+    units.sort(key=lambda row: row.device == device.name)  # of two rows of a unit, this device's counts
+    products = {row.unit.name: product_sites(row, device) for row in units}
     own = next((products[row.unit.name] for row in rows if row.unit.design.top == "fpq_dot_fp4"), 0.0)
     bars: list[Bar] = [
         dot_bar(row, products[row.unit.name])
