@@ -19,9 +19,6 @@ __all__ = ["AIM", "DEEPER", "allowed", "datapath_table", "datapath_units", "deep
 AIM = (3, 1)  # LUT levels, carry chains
 # Yosys recovers area wherever a longer path leaves time, which makes ways of small LUTs deeper than they need be.
 DEEPER = {
-    "fpq_w_unpack": ((4, 1), "sections of the weight stream: two counters move by the same beat"),
-    "fpq_x_read": ((5, 1), "fpq_burst: whose run is next, where it ends, whether it has another burst; no data"),
-    "fpq_weights": ((5, 2), "fpq_burst, as in fpq_x_read; the loader's addresses"),
     "fpq_store_pack": ((4, 1), "whether a step is made: a piece and room for it are there, and the row's next state"),
 }
 

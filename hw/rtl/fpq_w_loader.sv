@@ -42,8 +42,10 @@ module fpq_w_loader
     Idle,
     Set,      // a set begins: a bias entry is needed
     Compare,  // whose tile is it, and is it the last one?
-    Room,     // it is ours: is there room?
-    Ask,
+    Reserve,  // it is ours: its room is taken, there or not
+    Room,     // is it there?
+    Ask,      // read it
+    Note,     // and say what is in it
     Step
   } state_e;
 
@@ -57,16 +59,15 @@ module fpq_w_loader
   logic last_tile_q, last_block_q;
   logic [ChunkCredit-1:0] chunk_credit_q;
   logic [ScaleCredit-1:0] scale_credit_q;
-  logic chunk_room_q, scale_room_q, bias_any, mine, asked, set_end, reserve;
+  logic bias_any, mine, set_end, reserve;
 
   assign job_ready_o = state_q == Idle;
   assign mine = phase_q == PhaseWidth'(Bank);
   assign set_end = phase_q == PhaseWidth'(Banks - 1);
 
-  // The read and the note of what is in it go out together; an absent tile has only the note.
-  assign run_valid_o  = state_q == Ask && !absent_q && tile_ready_i;
-  assign tile_valid_o = state_q == Ask && (absent_q || run_ready_i);
-  assign asked = tile_valid_o & tile_ready_i;
+  // An absent tile has only the note.
+  assign run_valid_o  = state_q == Ask;
+  assign tile_valid_o = state_q == Note;
   assign run_addr_o = addr_q;
   assign run_span_o = job_q.tile_span;
   assign tile_o = '{
@@ -74,8 +75,9 @@ module fpq_w_loader
     bias: bias_q, tag: job_q.tag
   };
 
-  // Room is handed out in cycles in which none comes back.
-  assign reserve = state_q == Room && chunk_room_q && scale_room_q && !free_chunk_i && !free_set_i;
+  // Room is taken in a cycle in which none comes back; one adder a ring. A credit may be below zero then, until enough has
+  // come back. It is told by the top bit: a tile has a chunk and a group at least, so a credit is not whole while it waits.
+  assign reserve = state_q == Reserve && !free_chunk_i && !free_set_i;
 
   fpq_credit #(.Width(BiasWidth + 1), .Initial(2 ** BiasWidth)) u_bias (
     .clk_i, .rst_ni, .give_i(free_bias_i), .take_i(state_q == Set && bias_any), .any_o(bias_any)
@@ -86,13 +88,14 @@ module fpq_w_loader
       chunk_credit_q <= ChunkCredit'(ChunkDepth);
       scale_credit_q <= ScaleCredit'(ScaleDepth);
     end else begin
-      if (free_chunk_i) chunk_credit_q <= chunk_credit_q + 1'b1;
-      else if (reserve) chunk_credit_q <= chunk_credit_q - ChunkCredit'(job_q.chunks);
-      if (free_set_i) scale_credit_q <= scale_credit_q + ScaleCredit'(free_groups_i);
-      else if (reserve) scale_credit_q <= scale_credit_q - ScaleCredit'(job_q.groups);
+      if (free_chunk_i | reserve) begin
+        chunk_credit_q <= chunk_credit_q + (free_chunk_i ? '0 : ~ChunkCredit'(job_q.chunks)) + 1'b1;
+      end
+      if (free_set_i | reserve) begin
+        scale_credit_q <= scale_credit_q + (free_set_i ? ScaleCredit'(free_groups_i) : ~ScaleCredit'(job_q.groups))
+                        + {{ScaleCredit-1{1'b0}}, ~free_set_i};
+      end
     end
-    chunk_room_q <= chunk_credit_q >= ChunkCredit'(job_q.chunks);
-    scale_room_q <= scale_credit_q >= ScaleCredit'(job_q.groups);
     last_tile_q  <= columns_q <= 32'(Columns);
     last_block_q <= rows_q <= 32'(job_q.block_rows);
   end
@@ -105,9 +108,11 @@ module fpq_w_loader
       unique case (state_q)
         Idle: if (job_valid_i) state_q <= Set;
         Set: if (bias_any) state_q <= Compare;
-        Compare: state_q <= mine ? Room : Step;
-        Room: if (reserve) state_q <= Ask;
-        Ask: if (asked) state_q <= Step;
+        Compare: state_q <= mine ? Reserve : Step;
+        Reserve: if (reserve) state_q <= Room;
+        Room: if (!chunk_credit_q[ChunkCredit-1] && !scale_credit_q[ScaleCredit-1]) state_q <= absent_q ? Note : Ask;
+        Ask: if (run_ready_i) state_q <= Note;
+        Note: if (tile_ready_i) state_q <= Step;
         Step: begin
           if (!set_end) state_q <= Compare;
           else begin
@@ -144,7 +149,8 @@ module fpq_w_loader
   assign unused_m = ^job_q.m;
 
   `FPQ_ASSERT_STABLE(TileStable, tile_valid_o, tile_ready_i, tile_o)
-  `FPQ_ASSERT(ChunkBound, chunk_credit_q <= ChunkCredit'(ChunkDepth))
-  `FPQ_ASSERT(ScaleBound, scale_credit_q <= ScaleCredit'(ScaleDepth))
+  `FPQ_ASSERT_STABLE(RunStable, run_valid_o, run_ready_i, {run_addr_o, run_span_o})
+  `FPQ_ASSERT(ChunkBound, state_q != Reserve || chunk_credit_q <= ChunkCredit'(ChunkDepth))
+  `FPQ_ASSERT(ScaleBound, state_q != Reserve || scale_credit_q <= ScaleCredit'(ScaleDepth))
 
 endmodule

@@ -55,7 +55,8 @@ module fpq_w_unpack
   localparam int BiasTotal = Columns * 32 / WordBits;   // words of a bias section, without its padding
   localparam int BiasBeats = (Columns * 4 + 63) / 64 * 64 / BusBytes;
   localparam int PaddingBeats = BusBytes <= 32 ? 32 / BusBytes : 1;
-  localparam int BiasCountWidth = $clog2(BiasTotal + 1);
+  localparam int BiasSteps = BiasBeats * BeatWords;     // and with it
+  localparam int BiasCountWidth = BiasSteps > 1 ? $clog2(BiasSteps) : 1;
 
   `FPQ_REQUIRE(gen_bad_chunk, ChunkBits % BusBits == 0,
                "fpq_w_unpack: a chunk of weights (Columns x Lanes codes) must be a whole number of bus beats")
@@ -63,129 +64,121 @@ module fpq_w_unpack
                "fpq_w_unpack: WordBits must divide a beat, a group's scales and a piece of the bias")
 
   // One bit a section: a test of the section is a register.
-  typedef enum logic [4:0] {
-    Start   = 5'b00001,
-    Bias    = 5'b00010,
-    Scales  = 5'b00100,
-    Codes   = 5'b01000,
-    Padding = 5'b10000
-  } section_e;
-
-  section_e section_q;
+  localparam logic [4:0] Start = 5'b00001;
+  logic [4:0] section_q;
+  w_tile_t tile_q;  // taken in Start
   logic in_start, in_bias, in_scales, in_codes, in_padding;
-  // Counters tell their end by their sign.
-  logic [SectionWidth:0] beats_q;             // beats of the section from this one on, less 2
-  logic [ChunkWidth:0] left_q;                // groups still to come, less 1; chunks from this one on, less 2
-  // The chunk's last beat; the group's last word of scales; all words of bias are in.
-  logic part_last_q, scale_part_last_q, bias_all_q;
+  // Counters of what is left from this one on, less 2: the sign tells of the last. What comes next is loaded while the
+  // section before is under way, or with its last word.
+  logic [SectionWidth:0] beats_q;             // beats of scales or padding
+  logic [ChunkWidth:0] left_q;                // groups of scales, then chunks
+  // In their sections: a chunk's last beat, a group's last word of scales, the last word of bias; and whether bias and scales
+  // are all in and padding follows.
+  logic part_last_q, scale_part_last_q, bias_last_q, bias_all_q, scales_all_q;
   logic [WordIndexWidth-1:0] word_q;          // word of the beat
   logic [ChunkPartWidth-1:0] part_q;          // beat of the chunk
   logic [ScalePartWidth-1:0] scale_part_q;    // word of the group's scales
-  logic [BiasCountWidth-1:0] bias_count_q;    // words of bias that are in
+  logic [BiasCountWidth-1:0] bias_count_q;    // words of bias before this one
   logic [$clog2(ChunkDepth)-1:0] code_addr_q;
   logic [$clog2(ScaleDepth)-1:0] scale_addr_q;
 
   logic whole_q;  // the beat has nothing more to give than this step's word
-  logic header, word_next, step, take, part_last, section_end, start, padded, codes_end, tile_end;
-  logic code_last, scale_last, bias_step;
+  logic header, word_next, step, take, start, absent, padded, bias_end, scales_end, codes_end, padding_end;
+  logic code_last, scale_last, groups_end, bias_step;
   logic [WordBits-1:0] word;
 
   assign {in_padding, in_codes, in_scales, in_bias, in_start} = section_q;
   assign header = in_bias | in_scales;
-  assign beat_ready_o = whole_q;
+  assign beat_ready_o = whole_q & ~in_start;
   assign step = beat_valid_i & ~in_start;  // a word of a header, or a beat of codes or padding
   assign take = beat_valid_i & whole_q;
   assign word_next = BeatWords == 1 || word_q == WordIndexWidth'(BeatWords - 2);  // the next word is a beat's last
-  assign section_end = take & beats_q[SectionWidth];
-  assign part_last = part_last_q;
+  assign bias_end    = in_bias & beat_valid_i & bias_last_q;
+  assign scales_end  = in_scales & take & beats_q[SectionWidth];
+  assign codes_end   = code_last & left_q[ChunkWidth];
+  assign padding_end = in_padding & beat_valid_i & beats_q[SectionWidth];
   assign word = beat_data_i[word_q*WordBits +: WordBits];
   assign start = in_start & tile_valid_i;
-  assign tile_ready_o = (in_start & tile_i.absent) | tile_end;
+  assign tile_ready_o = in_start;
+  assign absent = start & tile_i.absent;
 
   // Chunks are multiples of 32 bytes; an odd number of odd multiples is padded to 64.
-  assign padded = ChunkBits % 512 != 0 && tile_i.chunks[0];
-  assign codes_end = in_codes & beat_valid_i & part_last & left_q[ChunkWidth];
-  assign tile_end = (codes_end & ~padded) | (in_padding & section_end);
+  assign padded = ChunkBits % 512 != 0 && tile_q.chunks[0];
 
   // What the counters go on from, and whether they begin again; one adder each.
   logic beats_load, left_load;
   logic [SectionWidth-1:0] beats_length;
   logic [ChunkWidth-1:0] left_length;
 
-  assign beats_load   = in_start | in_codes | (in_bias & section_end);
-  assign beats_length = in_start ? SectionWidth'(BiasBeats) : in_codes ? SectionWidth'(PaddingBeats) : tile_i.scale_beats;
-  assign left_load    = in_bias | (in_scales & section_end);
-  assign left_length  = in_bias ? tile_i.groups : tile_i.chunks;
+  assign beats_load   = in_bias | in_codes;
+  assign beats_length = in_codes ? SectionWidth'(PaddingBeats) : tile_q.scale_beats;
+  assign groups_end   = scale_last & left_q[ChunkWidth];
+  assign left_load    = in_bias | groups_end;
+  assign left_length  = in_bias ? tile_q.groups : tile_q.chunks;
 
   always_ff @(posedge clk_i) begin
+    if (in_start) tile_q <= tile_i;
     if (beats_load | take) begin
       beats_q <= (beats_load ? {1'b0, beats_length} : beats_q) + {{SectionWidth{1'b1}}, ~beats_load};
     end
     if (left_load | scale_last | code_last) begin
-      left_q <= (left_load ? {1'b0, left_length} : left_q) + {{ChunkWidth{1'b1}}, ~(left_load & in_scales)};
+      left_q <= (left_load ? {1'b0, left_length} : left_q) + {{ChunkWidth{1'b1}}, ~left_load};
     end
-    if (in_start) bias_count_q <= '0;
-    else if (bias_step) bias_count_q <= bias_count_q + 1'b1;
-    if (in_start) bias_all_q <= 1'b0;
-    else if (bias_step) bias_all_q <= bias_count_q == BiasCountWidth'(BiasTotal - 1);
-    if (in_bias | scale_valid_o) begin
-      scale_part_q      <= in_bias | scale_part_last_q ? '0 : scale_part_q + 1'b1;
-      scale_part_last_q <= ScaleParts == 1 || (~in_bias && scale_part_q == ScalePartWidth'(ScaleParts - 2));
+    if (in_bias) scales_all_q <= 1'b0;
+    else if (groups_end) scales_all_q <= 1'b1;
+    if (in_start | (in_bias & beat_valid_i)) begin
+      bias_count_q <= in_start ? '0 : bias_count_q + 1'b1;
+      bias_last_q  <= BiasSteps == 1 || (~in_start && bias_count_q == BiasCountWidth'(BiasSteps - 2));
+      bias_all_q   <= ~in_start & (bias_all_q | bias_count_q == BiasCountWidth'(BiasTotal - 1));
     end
+    // What is not a header gives a whole beat a step.
+    if (in_start) whole_q <= BeatWords == 1;
+    else if (step & header) whole_q <= word_next | scales_end;
     if (!rst_ni) begin
       section_q    <= Start;
       word_q       <= '0;
-      whole_q      <= 1'b0;
       part_q       <= '0;
-      part_last_q  <= ChunkParts == 1;
+      part_last_q  <= 1'b0;
+      scale_part_q <= '0;
+      scale_part_last_q <= 1'b0;
       code_addr_q  <= '0;
       scale_addr_q <= '0;
     end else begin
       if (step & header) word_q <= whole_q ? '0 : word_q + 1'b1;
-      if (code_valid_o) begin
-        part_q      <= part_last ? '0 : part_q + 1'b1;
-        part_last_q <= ChunkParts == 1 || part_q == ChunkPartWidth'(ChunkParts - 2);
+      if (code_valid_o) part_q <= part_last_q ? '0 : part_q + 1'b1;
+      if (scales_end | code_valid_o) begin
+        part_last_q <= ~codes_end & (ChunkParts == 1 || (in_codes && part_q == ChunkPartWidth'(ChunkParts - 2)));
+      end
+      if (scale_valid_o) scale_part_q <= scale_part_last_q ? '0 : scale_part_q + 1'b1;
+      if (bias_end | scale_valid_o) begin
+        scale_part_last_q <= ~groups_end
+                             & (ScaleParts == 1 || (in_scales && scale_part_q == ScalePartWidth'(ScaleParts - 2)));
       end
       // The rings' places of a tile that the bank does not have are left out.
-      if (code_last | (start & tile_i.absent)) begin
+      if (code_last | absent) begin
         code_addr_q <= code_addr_q + (in_start ? $bits(code_addr_q)'(tile_i.chunks) : $bits(code_addr_q)'(1));
       end
-      if (scale_last | (start & tile_i.absent)) begin
+      if (scale_last | absent) begin
         scale_addr_q <= scale_addr_q + (in_start ? $bits(scale_addr_q)'(tile_i.groups) : $bits(scale_addr_q)'(1));
       end
-      unique case (section_q)
-        Start: begin
-          if (start & ~tile_i.absent) section_q <= Bias;
-          whole_q <= start & ~tile_i.absent & (BeatWords == 1);
-        end
-        Bias: begin
-          if (section_end) section_q <= Scales;
-          if (step) whole_q <= word_next;
-        end
-        Scales: begin
-          if (section_end) section_q <= Codes;
-          if (step) whole_q <= word_next | section_end;
-        end
-        Codes: begin
-          if (codes_end) section_q <= padded ? Padding : Start;
-          if (codes_end) whole_q <= padded;
-        end
-        Padding: begin
-          if (section_end) section_q <= Start;
-          if (section_end) whole_q <= 1'b0;
-        end
-        default: section_q <= Start;
-      endcase
+      section_q <= {
+        (codes_end & padded) | (in_padding & ~padding_end),
+        scales_end | (in_codes & ~codes_end),
+        bias_end | (in_scales & ~scales_end),
+        (start & ~absent) | (in_bias & ~bias_end),
+        (in_start & (~start | absent)) | (beat_valid_i & ((part_last_q & left_q[ChunkWidth] & ~padded)
+                                                          | (in_padding & beats_q[SectionWidth])))
+      };
     end
   end
 
   assign code_valid_o = in_codes & beat_valid_i;
-  assign code_last    = code_valid_o & part_last;
+  assign code_last    = beat_valid_i & part_last_q;
   assign code_addr_o  = code_addr_q;
   assign code_part_o  = part_q;
   assign code_data_o  = beat_data_i;
-  assign scale_valid_o = in_scales & beat_valid_i & ~left_q[ChunkWidth];
-  assign scale_last    = scale_valid_o & scale_part_last_q;
+  assign scale_valid_o = in_scales & beat_valid_i & ~scales_all_q;
+  assign scale_last    = beat_valid_i & scale_part_last_q;
   assign scale_addr_o  = scale_addr_q;
   assign scale_part_o  = scale_part_q;
   assign scale_data_o  = word;
@@ -193,7 +186,7 @@ module fpq_w_unpack
   // The announcement comes when the memory has the chunk; of a tile's last one when all its beats are in, padding too, so
   // that no command is complete before an error among them is known.
   always_ff @(posedge clk_i) begin
-    chunk_o <= rst_ni & (section_q == Padding ? section_end : code_valid_o & part_last & ~(codes_end & padded));
+    chunk_o <= rst_ni & (padding_end | (code_last & ~(codes_end & padded)));
   end
 
   // Pieces of bias gather from BiasWords words.
@@ -213,12 +206,14 @@ module fpq_w_unpack
     assign bias_part_o  = BiasPartWidth'(bias_count_q >> Log2);
     assign bias_o       = {word, gathered_q};
   end
-  assign bias_entry_o = tile_i.bias;
+  assign bias_entry_o = tile_q.bias;
 
-  assign error_o = take & beat_error_i;
-  assign error_tag_o = tile_i.tag;
+  assign error_o = take & beat_error_i & ~in_start;
+  assign error_tag_o = tile_q.tag;
+
+  logic unused_absent;
+  assign unused_absent = tile_q.absent;
 
   `FPQ_ASSERT_STABLE(TileStable, tile_valid_i, tile_ready_o, tile_i)
-  `FPQ_ASSERT(TileHeld, in_start || tile_valid_i)
 
 endmodule

@@ -82,8 +82,7 @@ module fpq_weights
   logic run_valid, run_ready, ask_valid, ask_ready, tile_valid, tile_ready;
   logic [63:0] run_addr;
   logic [BytesWidth-1:0] run_span;
-  logic queue_valid, queue_ready;
-  w_tile_t ask_tile, queue_tile, tile;
+  w_tile_t ask_tile, tile;
 
   fpq_w_loader #(
     .Bank(Bank), .Banks(Banks), .Columns(Columns), .ChunkDepth(ChunkDepth), .ScaleDepth(ScaleDepth)
@@ -97,11 +96,6 @@ module fpq_weights
   fpq_fifo #(.Width($bits(w_tile_t)), .Depth(4)) u_tile (
     .clk_i, .rst_ni,
     .valid_i(ask_valid), .ready_o(ask_ready), .data_i(ask_tile),
-    .valid_o(queue_valid), .ready_i(queue_ready), .data_o(queue_tile)
-  );
-
-  fpq_slice #(.Width($bits(w_tile_t))) u_next (
-    .clk_i, .rst_ni, .valid_i(queue_valid), .ready_o(queue_ready), .data_i(queue_tile),
     .valid_o(tile_valid), .ready_i(tile_ready), .data_o(tile)
   );
 
