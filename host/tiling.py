@@ -54,11 +54,11 @@ def passes(activations: str) -> int:
     return 2 if FORMATS[activations].kind == "dual" else 1
 
 
-def plan_commands(gemm: Gemm, geometry: Geometry) -> list[Gemm]:
+def plan_commands(gemm: Gemm, geometry: Geometry, follows: bool = False) -> list[Gemm]:
     """The commands of a layer, by `plan_layer`; `gemm` is the whole of it, its `row_tiles` are not looked at."""
     shape = StreamShape.of(gemm.n, gemm.k, gemm.group, FORMATS[gemm.w_format].bits, geometry)
     commands, done = [], 0
-    for part in plan_layer(gemm.m, shape, geometry, passes(gemm.a_format)):
+    for part in plan_layer(gemm.m, shape, geometry, passes(gemm.a_format), follows):
         command = replace(
             gemm,
             m=part.rows,
@@ -117,12 +117,12 @@ class _Costs:
         return one_pass + (self.group_passes - 1) * max(one_pass, ACCUMULATE_CYCLES)
 
     def least(self, rows: int, tiles: int) -> float:
-        """No plan whose first command has so many rows takes less; 0: whatever there is for the first block."""
+        """No plan in which so many rows are waited for takes less."""
         first = self.row * rows - self.one_set(rows // self.rows)
-        return FIXED_CYCLES + max(0, first) + self.sets * self.group_passes * self.group * tiles
+        return max(0, first) + self.sets * self.group_passes * self.group * tiles
 
     def cycles(self, first: int, blocks: Sequence[int]) -> float:
-        """From the start to the end, where the first block has so many rows.
+        """From the start to the end, where so many rows are waited for before the first block.
 
         A block's first set of column tiles follows X as it comes; later ones are free of it.
         """
@@ -144,11 +144,13 @@ class _Costs:
             x = max(x, before) + following * tile
             if tiles + following > self.depth:
                 x = max(x, end + (tiles + following - self.depth) * tile)
-        return FIXED_CYCLES + end
+        return end
 
 
-def layer_cycles(m: int, shape: StreamShape, geometry: Geometry, parts: Sequence[Part], passes: int = 1) -> int:
-    """Estimated cycles of one layer alone on the RTL engine.
+def layer_cycles(
+    m: int, shape: StreamShape, geometry: Geometry, parts: Sequence[Part], passes: int = 1, follows: bool = False
+) -> int:
+    """Estimated cycles of a layer on the RTL engine.
 
     Args:
         m: rows.
@@ -156,12 +158,13 @@ def layer_cycles(m: int, shape: StreamShape, geometry: Geometry, parts: Sequence
         geometry: of the engine.
         parts: the layer's commands; see `plan_layer`.
         passes: over each chunk; see the function of that name.
+        follows: on another layer in a command list, under which its first X comes in; else it is alone.
 
     Groups count as equally long here.
     """
     blocks = [tiles for part in parts for tiles in part.blocks(geometry)]
-    first = min(m, blocks[0] * geometry.rows)
-    return round(_Costs.of(shape, geometry, passes).cycles(first, blocks))
+    first = 0 if follows else min(m, blocks[0] * geometry.rows)
+    return round(_Costs.of(shape, geometry, passes).cycles(first, blocks)) + (0 if follows else FIXED_CYCLES)
 
 
 def _blocks(tiles: int, most: int) -> Iterator[tuple[int, list[int]]]:
@@ -173,7 +176,9 @@ def _blocks(tiles: int, most: int) -> Iterator[tuple[int, list[int]]]:
 
 
 @lru_cache(maxsize=4096)
-def plan_layer(m: int, shape: StreamShape, geometry: Geometry, passes: int = 1) -> tuple[Part, ...]:
+def plan_layer(
+    m: int, shape: StreamShape, geometry: Geometry, passes: int = 1, follows: bool = False
+) -> tuple[Part, ...]:
     """The one or two commands of a layer with the fewest `layer_cycles`; none if the activation buffer is too small.
 
     Two commands are one block and those after it. Of equally fast plans the first is taken: fewer commands, higher
@@ -187,16 +192,16 @@ def plan_layer(m: int, shape: StreamShape, geometry: Geometry, passes: int = 1) 
     costs, tiles, least = _Costs.of(shape, geometry, passes), -(-m // geometry.rows), inf
     for alone in range(min(most, tiles - 1, MOST_ALONE) + 1):  # row tiles of the first command; 0: there is only one
         rows = alone * geometry.rows
-        if costs.least(rows, tiles) >= least:
+        if costs.least(0 if follows else rows, tiles) >= least:
             continue
         for height, blocks in _blocks(tiles - alone, most):
-            if FIXED_CYCLES + len(blocks) * costs.weights >= least:
+            if len(blocks) * costs.weights >= least:
                 break
             if alone:
                 parts, blocks = (Part(rows, alone), Part(m - rows, height)), [alone, *blocks]
             else:
                 parts = (Part(m, height),)
-            cycles = costs.cycles(min(m, blocks[0] * geometry.rows), blocks)
+            cycles = costs.cycles(0 if follows else min(m, blocks[0] * geometry.rows), blocks)
             if cycles < least:
                 best, least = parts, cycles
     return best

@@ -143,7 +143,7 @@ def run_list(
     geometry = device.info.geometry
     buffers: list[Buffer] = []
     try:
-        lists = []
+        lists: list[list[Gemm]] = []
         for layer in layers:
             x, w, y = _operands(device, layer, rows, rng, buffers)
             tiles = fit_row_tiles(rows, layer.k, layer.group, geometry)
@@ -164,7 +164,7 @@ def run_list(
                 y_stride=2 * layer.n,
                 ght=layer.ght,
             )
-            lists.append(plan_commands(gemm, geometry))
+            lists.append(plan_commands(gemm, geometry, follows=bool(lists)))
         commands = [command for one in lists for command in one]
         table = device.allocate(DESCRIPTOR_BYTES * len(commands))
         buffers.append(table)
@@ -177,8 +177,8 @@ def run_list(
         raise FpqvarError(f"{device.info.backend} engine: it counts no cycles; use the rtl backend or a board")
     plans = tuple(tuple(Part(command.m, command.row_tiles) for command in one) for one in lists)
     estimate = sum(
-        layer_cycles(rows, layer.shape(geometry), geometry, plan, layer.passes)
-        for layer, plan in zip(layers, plans, strict=True)
+        layer_cycles(rows, layer.shape(geometry), geometry, plan, layer.passes, follows=index > 0)
+        for index, (layer, plan) in enumerate(zip(layers, plans, strict=True))
     )
     return Run(tuple(layers), rows, geometry, memory_rate, counters, plans, estimate)
 

@@ -44,18 +44,21 @@ def every_plan(m: int, most: int, rows: int) -> Iterator[tuple[Part, ...]]:
     group=st.integers(1, 300),
     geometry=st.sampled_from(GEOMETRIES),
     passes=st.sampled_from([1, 2]),
+    follows=st.booleans(),
 )
 @settings(max_examples=150)
-def test_no_plan_is_faster(tiles: int, short: int, n: int, k: int, group: int, geometry: Geometry, passes: int) -> None:
+def test_no_plan_is_faster(
+    tiles: int, short: int, n: int, k: int, group: int, geometry: Geometry, passes: int, follows: bool
+) -> None:
     m = tiles * geometry.rows - short
     shape = StreamShape.of(32 * n, 32 * k, 32 * group, 4, geometry)
     most = fit_row_tiles(m, shape.k, shape.group, geometry)
-    planned = plan_layer(m, shape, geometry, passes)
+    planned = plan_layer(m, shape, geometry, passes, follows)
     if most == 0:
         assert planned == ()
         return
-    best = layer_cycles(m, shape, geometry, planned, passes)
-    assert best == min(layer_cycles(m, shape, geometry, plan, passes) for plan in every_plan(m, most, geometry.rows))
+    costs = [layer_cycles(m, shape, geometry, plan, passes, follows) for plan in every_plan(m, most, geometry.rows)]
+    assert layer_cycles(m, shape, geometry, planned, passes, follows) == min(costs)
 
 
 @given(

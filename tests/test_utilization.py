@@ -76,6 +76,7 @@ def test_the_next_commands_operands_come_while_this_one_computes() -> None:
     """What the first command waits for at its start, the second does not wait for at all."""
     one, two = (simulate([layer(256, 512)] * count, 64) for count in (1, 2))
     assert two.counters.compute_cycles == 2 * one.counters.compute_cycles
+    assert [len(plan) for plan in two.plans] == [2, 1]  # nothing of the second layer's X is waited for
     waited = two.counters.load_stall_cycles - one.counters.load_stall_cycles
     assert waited < one.counters.load_stall_cycles / 10
     alone = simulate([layer(256, 512)], 64).counters.busy_cycles
