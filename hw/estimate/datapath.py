@@ -51,7 +51,7 @@ def datapath_units() -> list[Unit]:
         ("fpq_prologue_room", {}),
         ("fpq_pack", {"Words": words, "Lanes": size.lanes}),
         ("fpq_prologue", {"Words": words, "Lanes": size.lanes}),
-        ("fpq_act_buffer", {"Rows": size.rows, "CodesWidth": size.lanes * 4}),
+        ("fpq_act_buffer", {"Rows": size.rows, "CodesWidth": size.lanes * 4, "ActDepth": size.act_depth, "Ultra": 1}),
         ("fpq_w_unpack", chunk),
         ("fpq_weights", chunk),
         ("fpq_dot_fp4_dsp", {"Lanes": size.lanes}),

@@ -47,6 +47,7 @@ module fpq_act_buffer
   logic [TagWidth-1:0] tag, tag_q;
   logic [AddrWidth-1:0] base_q, addr_q, next;  // first chunk of the tile, chunk to write, the one after it
   logic [RowLog2-1:0] row_q;
+  logic row_last_q;                            // it is the tile's last: no comparison stands before the address's adder
 
   fpq_fifo #(.Width(TagWidth + 32), .Depth(4)) u_form (
     .clk_i, .rst_ni,
@@ -56,7 +57,7 @@ module fpq_act_buffer
 
   assign row_in    = chunk_valid_i & chunk_row_last_i;
   assign rows_last = left_q[32];
-  assign tile_last = row_q == RowLog2'(Rows - 1) || rows_last;
+  assign tile_last = row_last_q | rows_last;
   assign tile_more = chunk_row_last_i & ~tile_last;  // the tile's next row begins
   assign form_take = ~active_q | (row_in & rows_last);
   assign next      = (tile_more ? base_q : addr_q) + {{AddrWidth-1{1'b0}}, ~tile_more};  // one adder
@@ -66,14 +67,18 @@ module fpq_act_buffer
     nonfinite_o     <= rst_ni & row_in & chunk_nonfinite_i;
     nonfinite_tag_o <= tag_q;
     if (!rst_ni) begin
-      active_q <= 1'b0;
-      base_q   <= '0;
-      addr_q   <= '0;
-      row_q    <= '0;
+      active_q   <= 1'b0;
+      base_q     <= '0;
+      addr_q     <= '0;
+      row_q      <= '0;
+      row_last_q <= Rows == 1;
     end else begin
       if (form_take) active_q <= form_valid;
       if (chunk_valid_i) addr_q <= next;
-      if (row_in) row_q <= tile_last ? '0 : row_q + 1'b1;
+      if (row_in) begin
+        row_q      <= tile_last ? '0 : row_q + 1'b1;
+        row_last_q <= Rows == 1 || (!tile_last && row_q == RowLog2'(Rows - 2));
+      end
       if (row_in & tile_last) base_q <= next;
     end
     if (form_take) tag_q <= tag;
