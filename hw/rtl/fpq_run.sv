@@ -66,10 +66,12 @@ module fpq_run
   logic running_q;                              // a run is on, so Flush ends in Done
   logic flush_q;
   logic [$clog2(FlushCycles)-1:0] wait_q;
-  logic [31:0] retired_q, left_q;               // commands that are complete, that are not
+  logic retire_q;                               // a cycle later, for the counts
+  logic [31:0] retired_q;                       // commands that are complete
+  logic [32:0] left_q;                          // those that are not, less 1: the sign tells that none is left
+  logic [TagWidth-1:0] after_q;                 // the tag after retired_tag_o
   logic [TagWidth-1:0] under_way_q;
 
-  assign retired_tag_o = retired_q[TagWidth-1:0];
   assign room_o = under_way_q < TagWidth'(2 ** WindowLog2);
 
   // Sources of failed reads, each with the first (so the lowest) command that it failed for.
@@ -87,26 +89,39 @@ module fpq_run
     end
   end
 
-  // It is the oldest command's turn to fail: then it does not retire.
-  logic read_error, fault, fault_q, retire;
+  // It is the oldest command's turn to fail: then it does not retire. Whose turn it is is found a cycle ahead, for the
+  // command that is the oldest then; what failed to be read or was refused is known long before it could retire.
+  function automatic logic turn(logic error, logic [TagWidth-1:0] tag, logic next, logic [TagWidth-1:0] oldest,
+                                logic [TagWidth-1:0] after);
+    return error && (next ? tag == after : tag == oldest);
+  endfunction
+
+  logic [Sources:0] read_turn_q;  // the last is the command list's
+  logic refuse_turn_q, read_error, fault, fault_q, retire;
   error_e code_q;
-  always_comb begin
-    read_error = fetch_error_i && fetch_tag_i == retired_tag_o;
-    for (int i = 0; i < Sources; i++) read_error |= failed_q[i] && tag_q[i] == retired_tag_o;
-  end
 
-  assign fault = (refuse_i && refuse_tag_i == retired_tag_o) | read_error | y_error_i;
-  assign retire = retire_i & ~fault;
+  assign read_error = |read_turn_q;
+  assign fault = refuse_turn_q | read_error | y_error_i;
+  assign retire = retire_i & ~fault & ~fault_q;  // fault_q: the turns are those after a retirement that was none
 
   always_ff @(posedge clk_i) begin
-    fault_q <= core_rst_no & fault;
-    code_q  <= y_error_i ? ErrWrite : read_error ? ErrRead : refuse_code_i;
+    for (int i = 0; i < Sources; i++) read_turn_q[i] <= turn(failed_q[i], tag_q[i], retire_i, retired_tag_o, after_q);
+    read_turn_q[Sources] <= turn(fetch_error_i, fetch_tag_i, retire_i, retired_tag_o, after_q);
+    refuse_turn_q        <= turn(refuse_i, refuse_tag_i, retire_i, retired_tag_o, after_q);
+    fault_q  <= core_rst_no & fault;
+    retire_q <= retire && state_q == Busy;
+    code_q   <= y_error_i ? ErrWrite : read_error ? ErrRead : refuse_code_i;
   end
 
-  logic list_bad;
-  assign list_bad = list_addr_i[$clog2(SectionBytes)-1:0] != '0;
+  // The registers are written before the run is started.
+  logic list_bad_q, list_empty_q;
 
   always_ff @(posedge clk_i) begin
+    list_bad_q   <= list_addr_i[$clog2(SectionBytes)-1:0] != '0;
+    list_empty_q <= count_i == '0;
+    if (state_q == Idle || retire_q) begin
+      left_q <= (state_q == Idle ? {1'b0, count_i} : left_q) - 1'b1;
+    end
     fetch_start_o <= 1'b0;
     flush_q       <= state_q == Flush;
     stop_o        <= state_q == Stop || state_q == Drain;
@@ -125,9 +140,8 @@ module fpq_run
           running_q     <= 1'b1;
           status_o      <= ErrOk;
           error_index_o <= '0;
-          left_q        <= count_i;
-          if (count_i == '0) state_q <= Done;
-          else if (list_bad) begin
+          if (list_empty_q) state_q <= Done;
+          else if (list_bad_q) begin
             state_q  <= Done;
             status_o <= ErrAlignment;
           end else begin
@@ -136,13 +150,12 @@ module fpq_run
           end
         end
         Busy: begin
-          if (retire) left_q <= left_q - 1'b1;
           wait_q <= '0;
           if (fault_q) begin
             state_q <= Stop;
             status_o <= code_q;
             error_index_o <= retired_q;
-          end else if (left_q == '0) begin
+          end else if (left_q[32]) begin
             state_q <= Stop;
           end
         end
@@ -167,18 +180,24 @@ module fpq_run
   always_ff @(posedge clk_i) begin
     if (!rst_ni || state_q == Idle) begin
       retired_q   <= '0;
+      retired_tag_o <= '0;
+      after_q     <= TagWidth'(1);
       under_way_q <= '0;
     end else if (state_q == Busy) begin
-      if (retire) retired_q <= retired_q + 1'b1;
-      if (dispatch_i & ~retire) under_way_q <= under_way_q + 1'b1;
-      if (retire & ~dispatch_i) under_way_q <= under_way_q - 1'b1;
+      if (retire) begin
+        retired_tag_o <= after_q;
+        after_q       <= after_q + 1'b1;
+      end
+      if (retire_q) retired_q <= retired_q + 1'b1;
+      if (dispatch_i ^ retire_q) under_way_q <= under_way_q + (dispatch_i ? TagWidth'(1) : '1);
     end
   end
 
-  // Sticky flags, with the first command that raised them: tags are counted from the oldest command.
-  logic [TagWidth-1:0] overflow_ahead, nonfinite_ahead;
-  assign overflow_ahead  = overflow_tag_i - retired_tag_o;
-  assign nonfinite_ahead = nonfinite_tag_i - retired_tag_o;
+  // Sticky flags, with the first command that raised them: its index is the tag below the oldest command's upper bits, or
+  // these and 1 where the tag has wrapped, which is where the oldest one's tag and the complement of it carry.
+  logic [31:0] overflow_index, nonfinite_index;
+  assign overflow_index  = retired_q + {{32-TagWidth{1'b0}}, ~overflow_tag_i};
+  assign nonfinite_index = retired_q + {{32-TagWidth{1'b0}}, ~nonfinite_tag_i};
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni || (state_q == Idle && start_i)) begin
@@ -188,17 +207,17 @@ module fpq_run
     end else if (state_q == Busy) begin
       if (overflow_i && !flags_o[EngineFlagOverflow]) begin
         flags_o[EngineFlagOverflow] <= 1'b1;
-        overflow_index_o <= retired_q + 32'(overflow_ahead);
+        overflow_index_o <= {overflow_index[31:TagWidth], overflow_tag_i};
       end
       if (nonfinite_i && !flags_o[EngineFlagNonfinite]) begin
         flags_o[EngineFlagNonfinite] <= 1'b1;
-        nonfinite_index_o <= retired_q + 32'(nonfinite_ahead);
+        nonfinite_index_o <= {nonfinite_index[31:TagWidth], nonfinite_tag_i};
       end
     end
   end
 
   logic unused;
-  assign unused = ^list_addr_i[63:$clog2(SectionBytes)];
+  assign unused = ^{list_addr_i[63:$clog2(SectionBytes)], overflow_index[TagWidth-1:0], nonfinite_index[TagWidth-1:0]};
 
   `FPQ_ASSERT(RetireBusy, !retire_i || state_q != Idle)
   `FPQ_ASSERT(Window, under_way_q <= TagWidth'(2 ** WindowLog2))
