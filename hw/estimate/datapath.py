@@ -19,7 +19,10 @@ __all__ = ["AIM", "DEEPER", "allowed", "datapath_table", "datapath_units", "deep
 AIM = (3, 1)  # LUT levels, carry chains
 # Yosys recovers area wherever a longer path leaves time, which makes ways of small LUTs deeper than they need be.
 DEEPER = {
+    "fpq_store_walk": ((4, 1), "whether a row exists and is the last are comparisons"),
     "fpq_store_pack": ((4, 1), "whether a step is made: a piece and room for it are there, and the row's next state"),
+    "fpq_axi_write": ((6, 1), "a burst's last beat is a comparison, and what begins a burst depends on it"),
+    "fpq_store": ((7, 2), "the three above, one behind the other; whether a tile is the set's last is a comparison"),
 }
 
 
@@ -65,7 +68,11 @@ def datapath_units() -> list[Unit]:
         ("fpq_bias", {}),
         ("fpq_to_fp16", {}),
         ("fpq_drain", {**bank, "Share": 4, "Slots": groups}),
-        ("fpq_store_pack", {"BusBits": size.bus_bits, "Columns": size.columns}),
+        ("fpq_store_walk", {"Rows": size.rows, "Columns": 2 * size.columns, "Banks": size.banks // 2}),
+        ("fpq_store_pack", {"BusBits": size.bus_bits, "Columns": 2 * size.columns, "OutWidth": 2 * size.columns,
+                            "Banks": size.banks // 2}),
+        ("fpq_axi_write", {"BusBits": size.bus_bits, "DataDepth": 8}),
+        ("fpq_store", {**bank, "Banks": size.banks, "BusBits": size.bus_bits}),
     ]  # fmt: skip
     return [Unit(top, Design(top, parameters), "module") for top, parameters in designs]
 
