@@ -43,12 +43,12 @@ def test_a_deeper_module_is_told() -> None:
         "fpq_slice: 4 LUT levels, 1 carry chains from a_q to b; at most 3 and 1: cut the way with a register"
     ]
     assert len(deeper([replace(row, depth=Depth(3, 2))])) == 1
-    known = replace(row, unit=Unit("m", Design("fpq_store_pack"), "module"), depth=Depth(*allowed("fpq_store_pack")))
+    known = replace(row, unit=Unit("m", Design("fpq_store"), "module"), depth=Depth(*allowed("fpq_store")))
     assert deeper([known]) == []
     console = Console(width=170, record=True)
     console.print(datapath_table([known, replace(row, depth=Depth(4, 1))]))
     text = console.export_text()
-    assert DEEPER["fpq_store_pack"][1] in text
+    assert DEEPER["fpq_store"][1] in text
     assert "not allowed" in text
 
 

@@ -19,10 +19,7 @@ __all__ = ["AIM", "DEEPER", "allowed", "datapath_table", "datapath_units", "deep
 AIM = (3, 1)  # LUT levels, carry chains
 # Yosys recovers area wherever a longer path leaves time, which makes ways of small LUTs deeper than they need be.
 DEEPER = {
-    "fpq_store_walk": ((4, 1), "whether a row exists and is the last are comparisons"),
-    "fpq_store_pack": ((4, 1), "whether a step is made: a piece and room for it are there, and the row's next state"),
-    "fpq_axi_write": ((6, 1), "a burst's last beat is a comparison, and what begins a burst depends on it"),
-    "fpq_store": ((7, 2), "the three above, one behind the other; whether a tile is the set's last is a comparison"),
+    "fpq_store": ((5, 1), "flags of queues behind one another; its 64-bit addresses leave Yosys the time for it"),
 }
 
 

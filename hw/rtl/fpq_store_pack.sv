@@ -55,7 +55,7 @@ module fpq_store_pack
                "fpq_store_pack: OutWidth FP16 outputs must not be wider than the bus")
 
   // First stage: a row, and its next piece from its bank. What is asked about the row is asked when it comes.
-  logic busy_q, nop_q;                        // a row is here; it is a nop
+  logic empty_q, nop_q;                       // no row with pieces is here; one without is
   logic end_q;                                // with the step at hand the next row comes
   logic [Banks-1:0] turn_q;                   // whose turn it is: one bit, none in a nop
   logic [MaxBanks-1:0] banks_q;               // this bank and those after it that have a tile
@@ -66,7 +66,7 @@ module fpq_store_pack
   logic [RowSpanWidth-1:0] span_q;
   logic set_last_q, command_last_q;
   logic [TagWidth-1:0] tag_q;
-  logic in_valid, in_ready, kept_last, piece_last, take, step;
+  logic in_valid, in_ready, kept_last, piece_last, take, step, row_pieces;
   logic [MaxBanks-1:0] banks_next;
   logic first_q;                              // the row's first piece
   logic [WordLog2-1:0] place_q, place_next;   // the piece's first word in its beat
@@ -85,11 +85,12 @@ module fpq_store_pack
   end
 
   assign in_valid = |(y_valid_i & turn_q);
-  assign kept_last = kept_q & left_q[PlaceWidth];
+  assign kept_last = kept_q & (nop_q | left_q[PlaceWidth]);
   assign piece_last = piece_q == PieceLog2'(Pieces - 1);
   assign piece_next = end_q | piece_last ? '0 : piece_q + 1'b1;
   assign banks_next = end_q ? row_i.banks : banks_q >> piece_last;
   assign take = in_valid & in_ready;
+  assign row_pieces = row_valid_i & ~row_nop_i;
   assign y_ready_o = turn_q & {Banks{in_ready}};
   if (Words > 1) begin : gen_place
     assign place_next = end_q ? row_i.addr[3+:WordLog2] : place_q + WordLog2'(PieceWords);
@@ -104,16 +105,15 @@ module fpq_store_pack
   assign spill_in = (WordLog2 + 1)'(place_q) > (WordLog2 + 1)'(Words - PieceWords);
 
   // Second stage.
-  logic valid, ready, first, out, spill, full, last;
+  logic valid, ready, first, out, spill, full, final_piece;
   logic [WordLog2-1:0] place;
-  logic queue_ready, nop_take;
+  logic queue_ready, note_ready;
 
-  // A row leaves with its last piece; where it goes is noted once its last kept piece is taken.
-  logic note, note_ready;
-  assign note = (take & kept_last) | nop_take;
-  assign nop_take = nop_q & note_ready;
-  assign in_ready = queue_ready & (note_ready | ~left_q[PlaceWidth]);
-  assign step = take | nop_take | ~busy_q;
+  // A row leaves with its last piece; where it goes is noted once its last kept piece is taken. A nop goes the same way, as a
+  // row of one piece without a beat, so it is done in its turn. Any piece asks for room for a note: which one needs it is not
+  // asked in the same cycle.
+  assign in_ready = queue_ready & note_ready;
+  assign step = (in_valid | empty_q) & in_ready;
   assign row_ready_o = step & end_q;
 
   always_ff @(posedge clk_i) begin
@@ -121,22 +121,22 @@ module fpq_store_pack
     overflow_o <= rst_ni & take & kept_q & (|in_overflow);
     overflow_tag_o <= tag_q;
     if (!rst_ni) begin
-      busy_q <= 1'b0;
-      nop_q  <= 1'b0;
-      end_q  <= 1'b1;
-      turn_q <= '0;
+      empty_q <= 1'b1;
+      end_q   <= 1'b1;
+      kept_q  <= 1'b0;
+      turn_q  <= '0;
     end else if (step) begin
-      busy_q <= ~end_q | row_valid_i;
-      nop_q  <= end_q & row_valid_i & row_nop_i;
-      end_q  <= (end_q & (~row_valid_i | row_nop_i)) | (piece_next == PieceLog2'(Pieces - 1) && !banks_next[1]);
-      turn_q <= end_q ? Banks'(row_valid_i & ~row_nop_i) : turn_q << piece_last;
+      empty_q <= end_q & ~row_pieces;
+      kept_q  <= end_q ? row_valid_i & (row_i.keep | row_nop_i) : kept_q & ~left_q[PlaceWidth];
+      end_q   <= (end_q & ~row_pieces) | (piece_next == PieceLog2'(Pieces - 1) && !banks_next[1]);
+      turn_q  <= end_q ? Banks'(row_pieces) : turn_q << piece_last;
     end
     if (step) begin
       piece_q <= piece_next;
       place_q <= place_next;
       first_q <= end_q;
       banks_q <= banks_next;
-      kept_q  <= end_q ? row_i.keep : kept_q & ~left_q[PlaceWidth];
+      nop_q   <= end_q & row_nop_i;
       left_q  <= (end_q ? {1'b0, row_i.bytes[RowSpanWidth-1:ByteLog2]} : left_q) + {{PlaceWidth{1'b1}}, ~end_q};
     end
     if (row_ready_o) begin
@@ -148,30 +148,29 @@ module fpq_store_pack
     end
   end
 
-  // With a piece goes what it does: it begins a row; a beat leaves with it; words of the row's last piece spill over.
+  // With a piece goes what it does: it begins a row; it fills its beat; a beat leaves with it; words of the row's last piece
+  // spill over; with it the row is done.
   fpq_fifo #(.Width(OutWidth * 16 + WordLog2 + 5), .Depth(2)) u_piece (
     .clk_i, .rst_ni,
-    .valid_i(take & kept_q), .ready_o(queue_ready),
-    .data_i({in_data, place_q, first_q, full_in, kept_last, full_in | kept_last, spill_in & kept_last}),
-    .valid_o(valid), .ready_i(ready), .data_o({data, place, first, full, last, out, spill})
+    .valid_i(step & kept_q), .ready_o(queue_ready),
+    .data_i({in_data, place_q, first_q, full_in, (full_in | kept_last) & ~nop_q, spill_in & kept_last & ~nop_q,
+             kept_last & (nop_q | ~spill_in)}),
+    .valid_o(valid), .ready_i(ready), .data_o({data, place, first, full, out, spill, final_piece})
   );
 
-  logic done, ticket_valid, ticket_nop;       // the row's last beat is out
+  logic done, done_q, note_valid;             // a row's last beat is out
   fpq_fifo #(.Width(64 + RowSpanWidth + 2), .Depth(4)) u_note (
     .clk_i, .rst_ni,
-    .valid_i(note), .ready_o(note_ready),
+    .valid_i(step & kept_last), .ready_o(note_ready),
     .data_i({addr_q, span_q, nop_q, command_last_q}),
-    .valid_o(ticket_valid), .ready_i(segment_valid_o & segment_ready_i),
-    .data_o({segment_addr_o, segment_span_o, ticket_nop, segment_last_o})
+    .valid_o(note_valid), .ready_i(segment_valid_o & segment_ready_i),
+    .data_o({segment_addr_o, segment_span_o, segment_nop_o, segment_last_o})
   );
 
   // Rows whose beats are out and which wait to be announced.
-  logic done_any;
   fpq_credit #(.Width(3)) u_done (
-    .clk_i, .rst_ni, .give_i(done), .take_i(segment_valid_o & segment_ready_i & ~ticket_nop), .any_o(done_any)
+    .clk_i, .rst_ni, .give_i(done_q), .take_i(segment_valid_o & segment_ready_i), .any_o(segment_valid_o)
   );
-  assign segment_valid_o = ticket_valid & (ticket_nop | done_any);
-  assign segment_nop_o = ticket_nop;
 
   // The beat that is being filled, and the words of a piece that spill over its end.
   logic flush_q;
@@ -189,9 +188,10 @@ module fpq_store_pack
   assign beat_data_o = flush_q ? rest_q : merged;
   assign beat_strobe_o = flush_q ? rest_strobe_q : merged_strobe;
   assign ready = ~flush_q & (beat_ready_i | ~out);
-  assign done = beat_ready_i & (flush_q | (valid & last & ~spill));
+  assign done = flush_q ? beat_ready_i : valid & final_piece & (beat_ready_i | ~out);
 
   always_ff @(posedge clk_i) begin
+    done_q <= rst_ni & done;
     if (!rst_ni) flush_q <= 1'b0;
     else flush_q <= flush_q ? ~beat_ready_i : valid & ready & spill;
     if (valid & ready) begin
@@ -201,6 +201,7 @@ module fpq_store_pack
   end
 
   `FPQ_ASSERT(WholePieces, !row_valid_i || row_nop_i || row_i.bytes[ByteLog2-1:0] == '0)
+  `FPQ_ASSERT(Noted, !segment_valid_o || note_valid)
   `FPQ_ASSERT_STABLE(BeatStable, beat_valid_o, beat_ready_i, {beat_data_o, beat_strobe_o})
   `FPQ_ASSERT_STABLE(SegmentStable, segment_valid_o, segment_ready_i, {segment_addr_o, segment_span_o})
 
