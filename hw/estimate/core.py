@@ -143,6 +143,8 @@ def core(family: str, geometry: Geometry, device: Device, check: bool, quick: bo
                 unit = substitute(family, inside["Lanes"])
                 instance = measure(unit, device, check, quick)
                 result.parts.append((number * count * inside["Rows"] * inside["Columns"], instance))
+            elif top == "fpq_operands" and family.startswith("int"):
+                continue  # wires: only floating-point operands are recoded
             else:
                 todo[_Key.of(_cut(top, inside))] += number * count
     result.parts.sort(key=lambda part: -part[0] * part[1].count.sites)

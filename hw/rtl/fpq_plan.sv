@@ -201,7 +201,8 @@ module fpq_plan
       end
       Tile: begin
         scale_bytes_q <= scale_bytes_q << SectionLog2;
-        tile_span_q   <= ((code_bytes_q + scale_bytes_q) << SectionLog2) | BytesWidth'(SectionBytes - 1);
+        // The low bits, all ones, are the loader's to fill in: queues need not keep them.
+        tile_span_q   <= (code_bytes_q + scale_bytes_q) << SectionLog2;
       end
       default: ;
     endcase

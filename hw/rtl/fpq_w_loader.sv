@@ -69,7 +69,7 @@ module fpq_w_loader
   assign run_valid_o  = state_q == Ask;
   assign tile_valid_o = state_q == Note;
   assign run_addr_o = addr_q;
-  assign run_span_o = job_q.tile_span;
+  assign run_span_o = job_q.tile_span | BytesWidth'(fpq_pkg::SectionBytes - 1);  // whole sections
   assign tile_o = '{
     absent: absent_q, scale_beats: job_q.scale_beats, chunks: job_q.chunks, groups: job_q.groups,
     bias: bias_q, tag: job_q.tag
@@ -138,7 +138,7 @@ module fpq_w_loader
         rows_q    <= rows_q - 32'(job_q.block_rows);
         absent_q  <= 1'b0;
       end else begin
-        addr_q    <= addr_q + 64'(job_q.tile_span) + 64'd1;
+        addr_q    <= addr_q + 64'(run_span_o) + 64'd1;
         columns_q <= columns_q - 32'(Columns);
         absent_q  <= last_tile_q | absent_q;
       end

@@ -9,7 +9,16 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from host._generated import DESCRIPTOR_BYTES, DESCRIPTOR_FIELDS, FAMILIES, CommandFlag, ErrorCode, Geometry, Opcode
+from host._generated import (
+    DESCRIPTOR_BYTES,
+    DESCRIPTOR_FIELDS,
+    FAMILIES,
+    SECTION_BYTES,
+    CommandFlag,
+    ErrorCode,
+    Geometry,
+    Opcode,
+)
 from host.command import check, decode_fields, encode_fields
 from host.layout import StreamShape, chunk_count
 from sim.bench import generator, start
@@ -79,7 +88,7 @@ def expected(raw: bytes, tag: int) -> dict[str, dict[str, int]]:
             "tag": tag,
         },
         "w": {
-            "address": field["w_address"], **common, **counts, "tile_span": bias + scales + codes - 1,
+            "address": field["w_address"], **common, **counts, "tile_span": bias + scales + codes - SECTION_BYTES,
             "scale_beats": scales * 8 // GEOMETRY.bus_bits, "tag": tag,
         },
         "issue": {

@@ -11,6 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge
 
+from host._generated import SECTION_BYTES
 from host.layout import StreamShape
 from sim.bench import generator, start
 from sim.jobs import W_JOB, encode
@@ -66,7 +67,7 @@ class Bench:
         bias, scales, codes = shape.sections
         tile_bytes = bias + scales + codes
         job = {
-            "address": at, "m": m, "n": n, "block_rows": block_rows, "tile_span": tile_bytes - 1,
+            "address": at, "m": m, "n": n, "block_rows": block_rows, "tile_span": tile_bytes - SECTION_BYTES,
             "scale_beats": scales // BUS, "chunks": shape.chunks, "groups": shape.groups, "tag": tag,
         }  # fmt: skip
         self.jobs.append(job)
