@@ -65,7 +65,9 @@ def _instance(name: str, cell: Cell, allowed: Sequence[str] | None) -> Iterator[
         else:
             pins.append(f".{port}({bus(bits)})")
     settings = [f".{k}({_value(v)})" for k, v in cell["parameters"].items() if allowed is None or k in allowed]
-    yield f"  {cell['type']} " + (f"#({', '.join(settings)}) " if settings else "") + f"{name} ({', '.join(pins)});"
+    # A net a line: Verilator takes 40,000 words in one, and an array of 48 columns has more.
+    connected = ", ".join(pins).replace(", ", ",\n    ")
+    yield f"  {cell['type']} " + (f"#({', '.join(settings)}) " if settings else "") + f"{name} ({connected});"
 
 
 def _register(cell: Cell) -> tuple[str, str, str]:
