@@ -167,6 +167,7 @@ def lockstep(
         said = out.read().strip()
     if code != 0:
         raise FpqvarError(f"estimate: {design.top}: the netlist differs from the RTL (seed {seed}): {said[-300:]}")
+    shutil.rmtree(work / "model")  # the compiler's files: 200 MB and more each
     done, toggled, outputs = map(int, said.split()[-3:])
     return Lockstep(done, toggled, outputs, seed)
 
