@@ -299,7 +299,7 @@ BOARDS: dict[str, Board] = {
         image="PYNQ 3.1 (4.0 ended Zynq-7000)",
         python="3.10",
         geometry={
-            "fp4": Geometry(rows=8, columns=8, lanes=32, act_depth=2048, bus_bits=64, banks=1),
+            "fp4": Geometry(rows=8, columns=4, lanes=32, act_depth=2048, bus_bits=64, banks=1),
             "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=4096, bus_bits=64, banks=1),
         },
     ),

@@ -76,7 +76,7 @@ FAULTS = [
     ("registers.toml", "family = [16, 8]", "family = [15, 8]", "registers.identity.fields.family", "overlaps"),
     ("registers.toml", "core = [24, 8]", "core = [24, 9]", "registers.identity.fields.core", "does not lie in 32"),
     # geometries
-    ("boards.toml", "columns = 8", "columns = 6", "boards.pynq-z2.geometry.fp4.columns", "multiple of 4"),
+    ("boards.toml", "columns = 4", "columns = 6", "boards.pynq-z2.geometry.fp4.columns", "multiple of 4"),
     ("boards.toml", "columns = 48", "columns = 256", "boards.vck190.geometry.fp4.columns", "255"),
     ("boards.toml", "rows = 8", "rows = 0", "boards.pynq-z2.geometry.fp4.rows", "greater than"),
     ("boards.toml", "rows = 8", "rows = 256", "boards.pynq-z2.geometry.fp4.rows", "255"),

@@ -497,7 +497,7 @@ package fpq_pkg;
     rows: 8, columns: 4, lanes: 128, act_depth: 2048, bus_bits: 256, banks: 1
   };
   localparam geometry_t GeometryPynqZ2Fp4 = '{
-    rows: 8, columns: 8, lanes: 32, act_depth: 2048, bus_bits: 64, banks: 1
+    rows: 8, columns: 4, lanes: 32, act_depth: 2048, bus_bits: 64, banks: 1
   };
   localparam geometry_t GeometryPynqZ2Fp6 = '{
     rows: 4, columns: 4, lanes: 32, act_depth: 4096, bus_bits: 64, banks: 1

@@ -589,7 +589,7 @@ struct WideGeometry {
 
 struct PynqZ2Fp4Geometry {
   static constexpr int kRows = 8;
-  static constexpr int kColumns = 8;
+  static constexpr int kColumns = 4;
   static constexpr int kLanes = 32;
   static constexpr int kActDepth = 2048;
   static constexpr int kBusBits = 64;
