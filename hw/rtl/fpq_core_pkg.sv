@@ -41,7 +41,7 @@ package fpq_core_pkg;
     logic [31:0] m;
     logic [31:0] n;
     logic [BlockWidth-1:0] block_rows;
-    logic [BytesWidth-1:0] tile_span;  // its bytes, less 1
+    logic [BytesWidth-1:0] tile_span;  // its bytes, less 1; the low bits, always ones, left 0
     logic [SectionWidth-1:0] scale_beats;
     logic [ChunkWidth-1:0] chunks;
     logic [ChunkWidth-1:0] groups;
