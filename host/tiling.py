@@ -26,7 +26,7 @@ MOST_PARTS = 2  # commands of a layer
 # From the end of a group's pass to the earliest end of the next one for the same row tile: read, add and write the
 # accumulator (SlotSpacing in hw/rtl/fpq_bank_pkg.sv). Few row tiles do not fill that time.
 ACCUMULATE_CYCLES = 15
-# So far may weights be ahead: a bank's ring (ChunkDepth in hw/rtl/fpq_w_loader.sv), its biases (BiasWidth in
+# So far may weights be ahead: a bank's ring (ChunkDepth in hw/rtl/fpq_weights.sv), its biases (BiasWidth in
 # hw/rtl/fpq_bank_pkg.sv).
 RING_CHUNKS, RING_SETS = 512, 16
 # Fetching the command, filling and draining the pipeline, the memory's latency; measured.

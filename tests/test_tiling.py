@@ -114,7 +114,7 @@ def test_a_small_block_comes_first_where_x_is_waited_for() -> None:
 def test_the_model_has_the_engine_s_numbers() -> None:
     """What the planner knows of the RTL's depths and latencies is what the RTL says."""
     found = dict[str, int]()
-    for name in ("fpq_bank_pkg", "fpq_w_loader"):
+    for name in ("fpq_bank_pkg", "fpq_weights"):
         text = (RTL / f"{name}.sv").read_text()
         for parameter, terms in re.findall(r"(?m)^  (?:localparam|parameter) int (\w+) = ([\w +]+)[;,]", text):
             if all(term in found or term.isdigit() for term in terms.split(" + ")):
