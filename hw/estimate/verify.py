@@ -141,6 +141,8 @@ def lockstep(
     ]
     command += [
         "-O3",
+        "--output-split",
+        "0",  # see sim/runner.py
         "--no-assert",
         "--no-timing",
         "--x-assign",
