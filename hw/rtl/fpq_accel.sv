@@ -172,7 +172,7 @@ module fpq_accel
   `FPQ_REQUIRE(gen_spacing, Spacing >= 0, "fpq_accel: Spacing must not be negative; 0 lets the engine choose")
   `FPQ_REQUIRE(gen_out_width, OutWidth >= 4 && 2 ** $clog2(OutWidth) == OutWidth && Columns % OutWidth == 0
                && OutWidth * 16 <= BusBits,
-               "fpq_accel: OutWidth must be a power of two from 4 on that divides Columns, its FP16 outputs within BusBits")
+               "fpq_accel: OutWidth must be at least 4, a power of two, divide Columns, its outputs fit BusBits")
   `FPQ_REQUIRE(gen_fp6_dsp, Fp6Dsp == 0 || Fp6Dsp == 1,
                "fpq_accel: Fp6Dsp must be 0 (FP6 products in LUTs) or 1 (in DSP slices)")
   `FPQ_REQUIRE(gen_ultra, Ultra == 0 || Ultra == 1, "fpq_accel: Ultra must be 0 or 1")

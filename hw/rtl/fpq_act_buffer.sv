@@ -43,7 +43,7 @@ module fpq_act_buffer
 
   logic form_valid, form_take, active_q, row_in, tile_last, rows_last, tile_more;
   logic [31:0] rows;
-  logic [32:0] left_q;                         // rows of the command from this one on, less 2: the sign tells of the last
+  logic [32:0] left_q;                       // rows of the command from this one on, less 2: the sign tells of the last
   logic [TagWidth-1:0] tag, tag_q;
   logic [AddrWidth-1:0] base_q, addr_q, next;  // first chunk of the tile, chunk to write, the one after it
   logic [RowLog2-1:0] row_q;

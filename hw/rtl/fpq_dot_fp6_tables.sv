@@ -48,7 +48,7 @@ module fpq_dot_fp6_tables
   // The last table's part leaves bit 13 free.
   `FPQ_REQUIRE(gen_bad_starts, (Tables - 1) * FirstStart + LastStart == 2 ** 13 - 128 && PlaneBits == 14 &&
                LastLargest < 2 ** WordBits && LastPartBits == 13,
-               "fpq_dot_fp6_tables: FirstStart and LastStart must add up to 2^13 - 128, and sums keep their 14 and 13 bits")
+               "fpq_dot_fp6_tables: FirstStart and LastStart must add up to 2^13 - 128, and sums keep 14 and 13 bits")
 
   // Cycle 1: the tables.
   logic [Fan*Tables-1:0][6:0] w_units;

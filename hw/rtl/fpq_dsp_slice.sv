@@ -8,9 +8,12 @@ module fpq_dsp_slice #(
   parameter fpq_bank_pkg::target_e Target = fpq_bank_pkg::TargetUltrascale,
   parameter int InputStages = 1,            // registers of a and b
   parameter logic [8:0] OpMode = 9'b00_000_01_01,  // W, Z, Y, X; a DSP48E1 has no W
-  parameter UseMult = "MULTIPLY",           // strings as the primitive has them
+  // Strings as the primitive has them, which have no type that all tools know.
+  // verilog_lint: waive-start explicit-parameter-storage-type
+  parameter UseMult = "MULTIPLY",
   parameter UseSimd = "ONE48",
   parameter UsePatternDetect = "NO_PATDET",
+  // verilog_lint: waive-stop explicit-parameter-storage-type
   parameter logic [47:0] Mask = 48'h3fffffffffff,  // bits of p that zero_o ignores
   parameter logic [47:0] Rnd = '0           // the constant that W may be
 ) (
@@ -27,11 +30,12 @@ module fpq_dsp_slice #(
 
   `FPQ_REQUIRE(gen_bad_target, Target == fpq_bank_pkg::TargetUltrascale ||
                Target == fpq_bank_pkg::TargetSeries7 && OpMode[8:7] == 2'd0,
-               "fpq_dsp_slice: UltraScale's slices have four operands, those of 7 series three; other targets have none")
+               "fpq_dsp_slice: UltraScale's slices have four operands, those of 7 series three; others have none")
 
   if (Target == fpq_bank_pkg::TargetUltrascale) begin : gen_ultrascale
     DSP48E2 #(
-      .AREG(InputStages), .ACASCREG(InputStages), .BREG(InputStages), .BCASCREG(InputStages), .CREG(1), .ADREG(0), .DREG(0),
+      .AREG(InputStages), .ACASCREG(InputStages), .BREG(InputStages), .BCASCREG(InputStages), .CREG(1), .ADREG(0),
+      .DREG(0),
       .MREG(UseMult == "NONE" ? 0 : 1), .PREG(1), .CARRYINREG(0), .CARRYINSELREG(0), .OPMODEREG(0), .ALUMODEREG(0),
       .INMODEREG(0), .USE_MULT(UseMult), .USE_SIMD(UseSimd), .USE_PATTERN_DETECT(UsePatternDetect), .PATTERN(48'd0),
       .MASK(Mask), .SEL_PATTERN("PATTERN"), .SEL_MASK("MASK"), .RND(Rnd)
@@ -39,15 +43,17 @@ module fpq_dsp_slice #(
       .CLK(clk_i), .A(a_i), .B(b_i), .C(c_i), .D('0), .PCIN(cascade_i), .ACIN('0), .BCIN('0), .CARRYIN(1'b0),
       .CARRYCASCIN(1'b0), .MULTSIGNIN(1'b0), .CARRYINSEL(3'd0), .INMODE(5'd0), .ALUMODE(4'd0), .OPMODE(OpMode),
       .CEA1(enable_i), .CEA2(enable_i), .CEB1(enable_i), .CEB2(enable_i), .CEC(enable_i),
-      .CEM(UseMult == "NONE" ? 1'b0 : enable_i), .CEP(enable_i), .CEAD(1'b0), .CED(1'b0), .CECTRL(1'b0), .CEALUMODE(1'b0),
-      .CEINMODE(1'b0), .CECARRYIN(1'b0), .RSTA(1'b0), .RSTB(1'b0), .RSTC(1'b0), .RSTD(1'b0), .RSTM(1'b0), .RSTP(1'b0),
+      .CEM(UseMult == "NONE" ? 1'b0 : enable_i), .CEP(enable_i), .CEAD(1'b0), .CED(1'b0), .CECTRL(1'b0),
+      .CEALUMODE(1'b0), .CEINMODE(1'b0), .CECARRYIN(1'b0),
+      .RSTA(1'b0), .RSTB(1'b0), .RSTC(1'b0), .RSTD(1'b0), .RSTM(1'b0), .RSTP(1'b0),
       .RSTCTRL(1'b0), .RSTALUMODE(1'b0), .RSTINMODE(1'b0), .RSTALLCARRYIN(1'b0), .P(p_o), .PCOUT(cascade_o),
-      .PATTERNDETECT(zero_o), .PATTERNBDETECT(), .OVERFLOW(), .UNDERFLOW(), .CARRYOUT(), .CARRYCASCOUT(), .MULTSIGNOUT(),
-      .ACOUT(), .BCOUT(), .XOROUT()
+      .PATTERNDETECT(zero_o), .PATTERNBDETECT(), .OVERFLOW(), .UNDERFLOW(), .CARRYOUT(), .CARRYCASCOUT(),
+      .MULTSIGNOUT(), .ACOUT(), .BCOUT(), .XOROUT()
     );
   end else if (Target == fpq_bank_pkg::TargetSeries7) begin : gen_series7
     DSP48E1 #(
-      .AREG(InputStages), .ACASCREG(InputStages), .BREG(InputStages), .BCASCREG(InputStages), .CREG(1), .ADREG(0), .DREG(0),
+      .AREG(InputStages), .ACASCREG(InputStages), .BREG(InputStages), .BCASCREG(InputStages), .CREG(1), .ADREG(0),
+      .DREG(0),
       .MREG(UseMult == "NONE" ? 0 : 1), .PREG(1), .CARRYINREG(0), .CARRYINSELREG(0), .OPMODEREG(0), .ALUMODEREG(0),
       .INMODEREG(0), .USE_MULT(UseMult), .USE_SIMD(UseSimd), .USE_PATTERN_DETECT(UsePatternDetect), .PATTERN(48'd0),
       .MASK(Mask), .SEL_PATTERN("PATTERN"), .SEL_MASK("MASK")
@@ -55,11 +61,12 @@ module fpq_dsp_slice #(
       .CLK(clk_i), .A(a_i), .B(b_i), .C(c_i), .D('0), .PCIN(cascade_i), .ACIN('0), .BCIN('0), .CARRYIN(1'b0),
       .CARRYCASCIN(1'b0), .MULTSIGNIN(1'b0), .CARRYINSEL(3'd0), .INMODE(5'd0), .ALUMODE(4'd0), .OPMODE(OpMode[6:0]),
       .CEA1(enable_i), .CEA2(enable_i), .CEB1(enable_i), .CEB2(enable_i), .CEC(enable_i),
-      .CEM(UseMult == "NONE" ? 1'b0 : enable_i), .CEP(enable_i), .CEAD(1'b0), .CED(1'b0), .CECTRL(1'b0), .CEALUMODE(1'b0),
-      .CEINMODE(1'b0), .CECARRYIN(1'b0), .RSTA(1'b0), .RSTB(1'b0), .RSTC(1'b0), .RSTD(1'b0), .RSTM(1'b0), .RSTP(1'b0),
+      .CEM(UseMult == "NONE" ? 1'b0 : enable_i), .CEP(enable_i), .CEAD(1'b0), .CED(1'b0), .CECTRL(1'b0),
+      .CEALUMODE(1'b0), .CEINMODE(1'b0), .CECARRYIN(1'b0),
+      .RSTA(1'b0), .RSTB(1'b0), .RSTC(1'b0), .RSTD(1'b0), .RSTM(1'b0), .RSTP(1'b0),
       .RSTCTRL(1'b0), .RSTALUMODE(1'b0), .RSTINMODE(1'b0), .RSTALLCARRYIN(1'b0), .P(p_o), .PCOUT(cascade_o),
-      .PATTERNDETECT(zero_o), .PATTERNBDETECT(), .OVERFLOW(), .UNDERFLOW(), .CARRYOUT(), .CARRYCASCOUT(), .MULTSIGNOUT(),
-      .ACOUT(), .BCOUT()
+      .PATTERNDETECT(zero_o), .PATTERNBDETECT(), .OVERFLOW(), .UNDERFLOW(), .CARRYOUT(), .CARRYCASCOUT(),
+      .MULTSIGNOUT(), .ACOUT(), .BCOUT()
     );
   end
 

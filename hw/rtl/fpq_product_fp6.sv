@@ -52,7 +52,8 @@ module fpq_product_fp6 #(
   // m = u + 4 * d1 * A.
   for (genvar i = 0; i < 8; i++) begin : gen_add
     LUT6_2 #(.INIT(ChooseAdd)) u_add (
-      .O5(), .O6(propagate[i]), .I0(i < 6 ? late[i<6?i : 0] : 1'b0), .I1(i > 0 && i < 7 ? late[i>0&&i<7?i-1 : 0] : 1'b0),
+      .O5(), .O6(propagate[i]),
+      .I0(i < 6 ? late[i<6?i : 0] : 1'b0), .I1(i > 0 && i < 7 ? late[i>0&&i<7?i-1 : 0] : 1'b0),
       .I2(late3[i]), .I3(w_late_i[0]), .I4(w_late_i[1]), .I5(i < 6 ? u_q[i<6?i+2 : 0] : 1'b0)
     );
   end
@@ -75,7 +76,8 @@ module fpq_product_fp6 #(
 
   // The shift and the sign.
   LUT6_2 #(.INIT(ShiftLow)) u_shift_low (
-    .O5(product_o[0]), .O6(product_o[1]), .I0(m_q[0]), .I1(m_q[1]), .I2(shift_i[0]), .I3(shift_i[1]), .I4(sign_q), .I5(1'b1)
+    .O5(product_o[0]), .O6(product_o[1]),
+    .I0(m_q[0]), .I1(m_q[1]), .I2(shift_i[0]), .I3(shift_i[1]), .I4(sign_q), .I5(1'b1)
   );
   for (genvar i = 2; i < 10; i++) begin : gen_shift
     LUT6_2 #(.INIT(Shift)) u_shift (
@@ -83,7 +85,8 @@ module fpq_product_fp6 #(
     );
   end
   LUT6_2 #(.INIT(ShiftTop)) u_shift_top (
-    .O5(product_o[10]), .O6(product_o[11]), .I0(m_q[8]), .I1(m_q[9]), .I2(shift_i[0]), .I3(shift_i[1]), .I4(sign_q), .I5(1'b1)
+    .O5(product_o[10]), .O6(product_o[11]),
+    .I0(m_q[8]), .I1(m_q[9]), .I2(shift_i[0]), .I3(shift_i[1]), .I4(sign_q), .I5(1'b1)
   );
   assign one_o = sign_q;
 

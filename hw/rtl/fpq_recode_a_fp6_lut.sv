@@ -17,8 +17,8 @@ module fpq_recode_a_fp6_lut
     automatic table_t result = '0;
     for (int pass = 0; pass < 3; pass++) begin
       for (int unsigned code = 0; code < 64; code++) begin
-        automatic int units = code_units(fpq_pkg::FamilyFp6, pass_e'(pass), code);
-        result[64*pass+code] = 6'(units < 0 ? -units : units);
+        automatic int value = code_units(fpq_pkg::FamilyFp6, pass_e'(pass), code);
+        result[64*pass+code] = 6'(value < 0 ? -value : value);
       end
     end
     return result;

@@ -54,7 +54,8 @@ module fpq_row_marks #(
   end
 
   // A counter goes on by one, or begins again: one adder for both.
-  function automatic logic [LeftBits-1:0] next_left(logic again, logic [LengthBits-1:0] length, logic [LeftBits-1:0] left);
+  function automatic logic [LeftBits-1:0] next_left(logic again, logic [LengthBits-1:0] length,
+                                                    logic [LeftBits-1:0] left);
     return (again ? LeftBits'(length) : left) + {{LeftBits-1{1'b1}}, ~again};
   endfunction
 

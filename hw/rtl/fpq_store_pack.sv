@@ -61,7 +61,7 @@ module fpq_store_pack
   logic [MaxBanks-1:0] banks_q;               // this bank and those after it that have a tile
   logic [PieceLog2-1:0] piece_q;              // of the bank's
   logic kept_q;                               // the piece is kept
-  logic [PlaceWidth:0] left_q;                // pieces that are kept, from this one on, less 2: the sign tells of the last
+  logic [PlaceWidth:0] left_q;  // pieces that are kept, from this one on, less 2: the sign tells of the last
   logic [63:0] addr_q;
   logic [RowSpanWidth-1:0] span_q;
   logic set_last_q, command_last_q;

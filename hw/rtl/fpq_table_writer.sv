@@ -61,17 +61,17 @@ module fpq_table_writer #(
   for (genvar t = 0; t < Tables; t++) begin : gen_tables
     localparam int Start = t < Tables - 1 ? FirstStart : LastStart;
 
-    logic [Fan-1:0][6:0] units;
+    logic [Fan-1:0][6:0] values;
     logic [Fan-2:0][6:0] others;
     logic [6:0] chosen_q, change;
     logic [WordBits-1:0] word_q, word, changed;
     logic carry;
 
     for (genvar i = 0; i < Fan; i++) begin : gen_lanes
-      assign units[i] = Fan * t + i < Lanes ? units_i[Fan*t+i<Lanes?Fan*t+i : 0] : '0;
+      assign values[i] = Fan * t + i < Lanes ? units_i[Fan*t+i<Lanes?Fan*t+i : 0] : '0;
     end
-    assign others     = units[Fan-1:1];
-    assign change     = step_q[0] ? chosen_q : units[0];
+    assign others     = values[Fan-1:1];
+    assign change     = step_q[0] ? chosen_q : values[0];
     assign changed    = WordBits'(signed'(change)) ^ {WordBits{down}};
     assign words_o[t] = word_q;
 

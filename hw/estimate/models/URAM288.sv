@@ -49,23 +49,34 @@ module URAM288 #(
   end
 
   function automatic logic [71:0] mask(string mode, logic [8:0] enables);
-    for (int i = 0; i < 72; i++) mask[i] = mode == "PARITY_INDEPENDENT" ? enables[i/8] : enables[i < 64 ? i / 8 : i - 64];
+    for (int i = 0; i < 72; i++) begin
+      mask[i] = mode == "PARITY_INDEPENDENT" ? enables[i/8] : enables[i < 64 ? i / 8 : i - 64];
+    end
   endfunction
 
+  // Port A goes first: what it writes port B sees in the same cycle.
+  // verilog_lint: waive-start always-ff-non-blocking
   always_ff @(posedge CLK) begin
     if (EN_A) begin
-      if (RDB_WR_A) words[ADDR_A[11:0]] = (words[ADDR_A[11:0]] & ~mask(BWE_MODE_A, BWE_A)) | (DIN_A & mask(BWE_MODE_A, BWE_A));
-      else DOUT_A <= words[ADDR_A[11:0]];
+      if (RDB_WR_A) begin
+        words[ADDR_A[11:0]] = (words[ADDR_A[11:0]] & ~mask(BWE_MODE_A, BWE_A))
+                              | (DIN_A & mask(BWE_MODE_A, BWE_A));
+      end else DOUT_A <= words[ADDR_A[11:0]];
     end
     if (EN_B) begin
-      if (RDB_WR_B) words[ADDR_B[11:0]] = (words[ADDR_B[11:0]] & ~mask(BWE_MODE_B, BWE_B)) | (DIN_B & mask(BWE_MODE_B, BWE_B));
-      else DOUT_B <= words[ADDR_B[11:0]];
+      if (RDB_WR_B) begin
+        words[ADDR_B[11:0]] = (words[ADDR_B[11:0]] & ~mask(BWE_MODE_B, BWE_B))
+                              | (DIN_B & mask(BWE_MODE_B, BWE_B));
+      end else DOUT_B <= words[ADDR_B[11:0]];
     end
     if (RST_A) DOUT_A <= '0;
     if (RST_B) DOUT_B <= '0;
   end
+  // verilog_lint: waive-stop always-ff-non-blocking
 
   logic unused;
-  assign unused = ^{SLEEP, ADDR_A[22:12], ADDR_B[22:12], INJECT_DBITERR_A, INJECT_DBITERR_B, INJECT_SBITERR_A, INJECT_SBITERR_B};
+  assign unused = ^{
+    SLEEP, ADDR_A[22:12], ADDR_B[22:12], INJECT_DBITERR_A, INJECT_DBITERR_B, INJECT_SBITERR_A, INJECT_SBITERR_B
+  };
 
 endmodule
