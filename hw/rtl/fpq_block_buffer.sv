@@ -29,17 +29,17 @@ module fpq_block_buffer #(
   localparam int PtrWidth = $clog2(Depth);
   localparam int MarksWidth = $bits(marks_t);
 
-  // Inf and NaN become the largest finite value.
-  logic [Words*16-1:0] finite, data_q;
+  // Inf and NaN become the largest finite value. What comes has been shifted in its cycle: it is looked at in the next.
+  logic [Words*16-1:0] raw_q, finite, data_q;
   logic [Words*5-1:0] fields;
   logic [Words-1:0] special;
-  logic take, in_valid_q, special_q, row_special_q, row_special;
-  marks_t in_marks_q, write_marks;
+  logic take, raw_valid_q, in_valid_q, special_q, row_special_q, row_special;
+  marks_t raw_marks_q, in_marks_q, write_marks;
 
   for (genvar i = 0; i < Words; i++) begin : gen_finite
-    assign special[i] = &data_i[i*16+10 +: 5];
-    assign finite[i*16 +: 16] = {data_i[i*16+11 +: 5], data_i[i*16+10] & ~special[i],
-                                 data_i[i*16 +: 10] | {10{special[i]}}};
+    assign special[i] = &raw_q[i*16+10 +: 5];
+    assign finite[i*16 +: 16] = {raw_q[i*16+11 +: 5], raw_q[i*16+10] & ~special[i],
+                                 raw_q[i*16 +: 10] | {10{special[i]}}};
     assign fields[i*5 +: 5] = data_q[i*16+10 +: 5];
   end
 
@@ -47,10 +47,13 @@ module fpq_block_buffer #(
   assign row_special = special_q | row_special_q;
 
   always_ff @(posedge clk_i) begin
-    in_valid_q <= rst_ni & take;
+    raw_valid_q <= rst_ni & take;
+    raw_q       <= data_i;
+    raw_marks_q <= marks_i;
+    in_valid_q <= rst_ni & raw_valid_q;
     data_q     <= finite;
     special_q  <= |special;
-    in_marks_q <= marks_i;
+    in_marks_q <= raw_marks_q;
     if (!rst_ni) row_special_q <= 1'b0;
     else if (in_valid_q) row_special_q <= row_special & ~in_marks_q.row_last;
   end

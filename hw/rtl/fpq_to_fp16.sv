@@ -15,22 +15,23 @@ module fpq_to_fp16
   localparam int FieldOne = ExponentBias - 23 - 14;
   localparam int Dropped = 13;
 
-  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent. The exponent field less 1; negative: a subnormal.
+  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent. The exponent field less 1, with each exponent;
+  // negative: a subnormal.
   logic [SignificandBits-1:0] magnitude;
   logic [SignificandBits-2:0] magnitude_q;
-  logic [ExponentBits:0] field_1, field_1_q;
-  logic negative_q, power, unused_carry;
+  logic [ExponentBits:0] field_1, field_this_q, field_next_q;
+  logic negative_q, power, power_q;
 
   // Only -2^24 has the magnitude 2^24. It is looked for apart: the exponent need not wait for the negation's carries.
   assign power     = x_i.significand[SignificandBits-1] & (x_i.significand[SignificandBits-2:0] == '0);
   assign magnitude = x_i.significand[SignificandBits-1] ? -x_i.significand : x_i.significand;
-  // One adder: `power` is the carry out of the place below.
-  assign {field_1, unused_carry} = {1'b0, x_i.exponent, 1'b1} + {-(ExponentBits + 1)'(FieldOne), power};
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
       magnitude_q <= {magnitude[SignificandBits-2] | power, magnitude[SignificandBits-3:0]};
-      field_1_q   <= field_1;
+      field_this_q <= {1'b0, x_i.exponent} - (ExponentBits + 1)'(FieldOne);
+      field_next_q <= {1'b0, x_i.exponent} - (ExponentBits + 1)'(FieldOne - 1);
+      power_q     <= power;
       negative_q  <= x_i.significand[SignificandBits-1];
     end
   end
@@ -42,17 +43,18 @@ module fpq_to_fp16
   logic [4:0] field_q;
   logic [3:0] shift_q;  // 12: everything is below the rounding bit
 
-  assign subnormal = field_1_q[ExponentBits];
-  assign far       = field_1_q[ExponentBits-1:4] != '1;  // of a subnormal: 17 places or more
+  assign field_1   = power_q ? field_next_q : field_this_q;
+  assign subnormal = field_1[ExponentBits];
+  assign far       = field_1[ExponentBits-1:4] != '1;  // of a subnormal: 17 places or more
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
       magnitude_2_q <= magnitude_q[SignificandBits-2:Dropped-1];
       low_q         <= magnitude_q[Dropped-2:0] != '0;
       negative_2_q  <= negative_q;
-      large_q       <= ~subnormal & ((field_1_q[ExponentBits-1:5] != '0) | (&field_1_q[4:1]));
-      field_q       <= subnormal ? 5'd0 : plus_1(field_1_q[4:0]);
-      shift_q       <= ~subnormal ? 4'd0 : (far | (field_1_q[3:2] == 2'd0)) ? 4'd12 : minus(field_1_q[3:0]);
+      large_q       <= ~subnormal & ((field_1[ExponentBits-1:5] != '0) | (&field_1[4:1]));
+      field_q       <= subnormal ? 5'd0 : plus_1(field_1[4:0]);
+      shift_q       <= ~subnormal ? 4'd0 : (far | (field_1[3:2] == 2'd0)) ? 4'd12 : minus(field_1[3:0]);
     end
   end
 
