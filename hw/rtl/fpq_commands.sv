@@ -88,21 +88,21 @@ module fpq_commands
   assign dispatch_o = command_ready;
 
   fpq_fifo #(.Width($bits(x_job_t)), .Depth(4)) u_x (
-    .clk_i, .rst_ni, .valid_i(x_valid & jobs_ready), .ready_o(x_ready), .data_i(x_job),
+    .clk_i, .rst_ni, .valid_i(x_valid), .ready_o(x_ready), .data_i(x_job),
     .valid_o(x_valid_o), .ready_i(x_ready_i), .data_o(x_job_o)
   );
   for (genvar p = 0; p < Banks; p++) begin : gen_w
     fpq_fifo #(.Width($bits(w_job_t)), .Depth(4)) u_w (
-      .clk_i, .rst_ni, .valid_i(w_valid & jobs_ready), .ready_o(w_ready[p]), .data_i(w_job),
+      .clk_i, .rst_ni, .valid_i(w_valid), .ready_o(w_ready[p]), .data_i(w_job),
       .valid_o(w_valid_o[p]), .ready_i(w_ready_i[p]), .data_o(w_job_o[p])
     );
   end
   fpq_fifo #(.Width($bits(issue_job_t)), .Depth(4)) u_issue (
-    .clk_i, .rst_ni, .valid_i(issue_valid & jobs_ready), .ready_o(issue_ready), .data_i(issue_job),
+    .clk_i, .rst_ni, .valid_i(issue_valid), .ready_o(issue_ready), .data_i(issue_job),
     .valid_o(issue_valid_o), .ready_i(issue_ready_i), .data_o(issue_job_o)
   );
   fpq_fifo #(.Width($bits(store_job_t)), .Depth(4)) u_store (
-    .clk_i, .rst_ni, .valid_i(store_valid & jobs_ready), .ready_o(store_ready), .data_i(store_job),
+    .clk_i, .rst_ni, .valid_i(store_valid), .ready_o(store_ready), .data_i(store_job),
     .valid_o(store_valid_o), .ready_i(store_ready_i), .data_o(store_job_o)
   );
 

@@ -14,6 +14,7 @@ module fpq_issue_runs
   input  logic   super_valid_i,
   output logic   super_ready_o,
   input  super_t super_i,
+  input  logic   super_single_i,  // it has one group
   output logic   run_valid_o,
   input  logic   run_ready_i,
   output run_t   run_o
@@ -76,7 +77,7 @@ module fpq_issue_runs
       chunk_q      <= super_i.chunk_addr;
       scale_q      <= super_i.scale_addr;
       tile_last_q  <= super_i.tiles == SlotWidth'(1);
-      group_last_q <= super_i.groups == ChunkWidth'(1);
+      group_last_q <= super_single_i;
     end else if (step) begin
       tile_q      <= next_tile;
       tile_last_q <= next_tile == super_q.tiles - 1'b1;

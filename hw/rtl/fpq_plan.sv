@@ -23,7 +23,7 @@ module fpq_plan
   input  logic [HalfBits-1:0] command_i,
   input  logic                command_rest_i,
   input  logic [TagWidth-1:0] command_tag_i,
-  // Jobs: all that are wanted in one cycle
+  // Jobs: all that are wanted in one cycle, taken at once
   output logic                x_valid_o,
   output x_job_t              x_job_o,
   output logic                w_valid_o,
@@ -32,7 +32,7 @@ module fpq_plan
   output issue_job_t          issue_job_o,
   output logic                store_valid_o,
   output store_job_t          store_job_o,
-  input  logic                jobs_ready_i,  // every unit takes its job
+  input  logic                jobs_ready_i,  // every unit has room, and keeps it until it is given a job
   // The command with refuse_tag_o is not acceptable: nothing comes after it.
   output logic                refuse_o,
   output error_e              refuse_code_o,
@@ -50,7 +50,7 @@ module fpq_plan
   localparam int ActWidth = $clog2(ActDepth) + 1;        // bits of a number of row tiles that may be legal
   localparam int TotalWidth = ActWidth + ChunkWidth;
 
-  typedef enum logic [3:0] {
+  typedef enum logic [4:0] {
     Idle,
     Opcode,
     Format,
@@ -65,7 +65,8 @@ module fpq_plan
     Stride,
     Sections,   // sizes in whole sections
     Tile,
-    Offer,
+    Offer,      // is there room for all jobs?
+    Give,
     Refused
   } state_e;
 
@@ -77,7 +78,7 @@ module fpq_plan
   logic [ChunkWidth-1:0] chunks_q, groups_q, count_q, group_chunks_q;
   logic [TotalWidth-1:0] total_q;                         // row_tiles * chunks so far
   logic [BytesWidth-1:0] code_bytes_q, scale_bytes_q, tile_span_q;
-  logic group_end, nop;
+  logic group_end, nop, nop_q;
   logic shorter_q;  // a whole group is left, and more: known a cycle after k_left_q, which stands for two
 
   assign command = {{HalfBits{1'b0}}, command_i};
@@ -94,6 +95,7 @@ module fpq_plan
   logic long_k_q, many_tiles_q, short_x_q, short_y_q;
 
   always_ff @(posedge clk_i) begin
+    nop_q        <= nop;
     bad_opcode_q <= !nop && command.opcode != OpGemm;
     bad_format_q <= command.w_format != 8'(family_weights(Family))
                     || (command.a_format != 8'(family_weights(Family)) && !dual);
@@ -134,11 +136,11 @@ module fpq_plan
     endcase
   end
 
-  assign store_valid_o = state_q == Offer;
-  assign x_valid_o     = state_q == Offer && !nop;
+  assign store_valid_o = state_q == Give;
+  assign x_valid_o     = state_q == Give && !nop_q;
   assign w_valid_o     = x_valid_o;
   assign issue_valid_o = x_valid_o;
-  assign command_ready_o = state_q == Offer && jobs_ready_i;
+  assign command_ready_o = state_q == Give;
   assign refuse_o = state_q == Refused;
   assign refuse_tag_o = command_tag_i;
 
@@ -148,7 +150,7 @@ module fpq_plan
     end else begin
       unique case (state_q)
         Idle: if (command_valid_i) state_q <= Opcode;
-        Opcode: state_q <= nop ? Offer : Format;
+        Opcode: state_q <= nop_q ? Offer : Format;
         Format: state_q <= Reserved;
         Reserved: state_q <= Shape;
         Shape: state_q <= Capacity;
@@ -161,7 +163,8 @@ module fpq_plan
         Stride: state_q <= Sections;
         Sections: state_q <= Tile;
         Tile: state_q <= Offer;
-        Offer: if (jobs_ready_i) state_q <= Idle;
+        Offer: if (jobs_ready_i) state_q <= Give;
+        Give: state_q <= Idle;
         Refused: state_q <= Refused;
         default: state_q <= Idle;
       endcase
@@ -226,7 +229,7 @@ module fpq_plan
     groups: groups_q, group_chunks: group_chunks_q, last_chunks: count_q - 1'b1, dual: dual
   };
   assign store_job_o = '{
-    nop: nop, address: command.y_address, stride: command.y_stride, m: command.m, n: command.n,
+    nop: nop_q, address: command.y_address, stride: command.y_stride, m: command.m, n: command.n,
     block_rows: block_rows, tag: command_tag_i
   };
 
@@ -235,6 +238,7 @@ module fpq_plan
 
   `FPQ_REQUIRE(gen_max_chunks, MaxK / KMultiple == MaxChunks && MaxChunks < 2 ** ChunkWidth && MaxK < 2 ** KWidth,
                "fpq_plan: fpq_core_pkg does not fit the contract's MaxK")
+  `FPQ_ASSERT(RoomKept, !store_valid_o || jobs_ready_i)
   `FPQ_ASSERT_STABLE(CommandStable, command_valid_i, command_ready_o, {command_i, command_rest_i, command_tag_i})
 
 endmodule

@@ -26,6 +26,10 @@ module fpq_slots #(
   logic [Slots-1:0] sums_q;                 // sums under way
   logic [Banks-1:0][Slots-1:0] drains_q;    // drains under way
   logic [Slots-1:0] drains;
+  // Whose slot it is that was taken is noted a cycle later; free_o does not wait for it.
+  logic taken_q, taken_drain_q;
+  logic [SlotLog2-1:0] taken_slot_q;
+  logic [Banks-1:0] taken_mask_q;
 
   always_comb begin
     drains = '0;
@@ -33,6 +37,10 @@ module fpq_slots #(
   end
 
   always_ff @(posedge clk_i) begin
+    taken_slot_q  <= take_slot_i;
+    taken_drain_q <= take_drain_i;
+    taken_mask_q  <= take_mask_i;
+    taken_q       <= rst_ni & take_i;
     if (!rst_ni) begin
       sums_q   <= '0;
       drains_q <= '0;
@@ -45,11 +53,12 @@ module fpq_slots #(
       for (int p = 0; p < Banks; p++) begin
         if (drain_valid_i[p]) drains_q[p][drain_slot_i[p]] <= 1'b0;
       end
-      if (take_i) begin
-        free_o[take_slot_i] <= 1'b0;
-        if (!take_drain_i) sums_q[take_slot_i] <= 1'b1;
+      if (take_i) free_o[take_slot_i] <= 1'b0;
+      if (taken_q) begin
+        free_o[taken_slot_q] <= 1'b0;
+        if (!taken_drain_q) sums_q[taken_slot_q] <= 1'b1;
         for (int p = 0; p < Banks; p++) begin
-          if (take_drain_i && take_mask_i[p]) drains_q[p][take_slot_i] <= 1'b1;
+          if (taken_drain_q && taken_mask_q[p]) drains_q[p][taken_slot_q] <= 1'b1;
         end
       end
     end

@@ -44,32 +44,29 @@ module fpq_x_loader
   state_e state_q;
   x_job_t job_q;
   logic [63:0] addr_q;
-  logic [31:0] left_q;               // rows of the job
+  logic [32:0] left_q;               // rows of the job from this one on, less 2: the sign tells of the last
   logic [RowLog2-1:0] row_q;         // row of the tile
   logic [CreditWidth-1:0] credit_q;  // free entries of the activation buffer
-  logic room_q, reserve, row_taken, tile_end, job_end;
+  logic [CreditWidth-1:0] credit_change;
+  logic room_q, open_q, reserve, row_taken, tile_end, job_end;  // open_q: the fence is passed
 
   assign job_ready_o  = state_q == Idle;
-  assign form_valid_o = state_q == Form && (!job_q.fence || retired_tag_i == job_q.tag);
+  assign form_valid_o = state_q == Form && open_q;
   assign form_o       = job_q;
   assign row_valid_o  = state_q == Read;
   assign row_addr_o   = addr_q;
   assign row_tag_o    = job_q.tag;
   assign row_taken    = row_valid_o & row_ready_i;
   assign tile_end     = row_q == RowLog2'(Rows - 1);
-  assign job_end      = left_q == 32'd1;
+  assign job_end      = left_q[32];
 
   // Entries come back at any time; they are handed out in the other cycles.
   assign reserve = state_q == Reserve && !free_valid_i;
+  assign credit_change = free_valid_i ? CreditWidth'(free_chunks_i) : ~CreditWidth'(job_q.chunks);
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      credit_q <= CreditWidth'(ActDepth);
-    end else if (free_valid_i) begin
-      credit_q <= credit_q + CreditWidth'(free_chunks_i);
-    end else if (reserve) begin
-      credit_q <= credit_q - CreditWidth'(job_q.chunks);
-    end
+    if (!rst_ni) credit_q <= CreditWidth'(ActDepth);
+    else if (free_valid_i | reserve) credit_q <= credit_q + credit_change + CreditWidth'(~free_valid_i);
     room_q <= credit_q >= CreditWidth'(job_q.chunks);
     row_span_o <= {job_q.k, 1'b0} - 1'b1;  // long there when the job's first row is read
   end
@@ -93,13 +90,14 @@ module fpq_x_loader
     if (job_ready_o) begin
       job_q  <= job_i;
       addr_q <= job_i.address;
-      left_q <= job_i.m;
       row_q  <= '0;
     end else if (row_taken) begin
       addr_q <= addr_q + 64'(job_q.stride);
-      left_q <= left_q - 1'b1;
       row_q  <= tile_end ? '0 : row_q + 1'b1;
     end
+    // The tag stays there until this command's own writes are complete.
+    open_q <= job_ready_o ? !job_i.fence : open_q | (retired_tag_i == job_q.tag);
+    if (job_ready_o | row_taken) left_q <= (job_ready_o ? {1'b0, job_i.m} : left_q) - (job_ready_o ? 33'd2 : 33'd1);
   end
 
   `FPQ_ASSERT_STABLE(FormStable, form_valid_o, form_ready_i, form_o)
