@@ -59,8 +59,10 @@ module fpq_control
 
   logic start_q, done_q, enable_q;
   logic [1:0] interrupt_enable_q, interrupt_q;
-  logic write, read, read_ctrl;
-  logic [31:0] mask, ctrl, data;
+  logic write, write_q, read, read_q, read_ctrl;
+  logic [11:0] write_addr_q, read_addr_q;
+  logic [31:0] write_data_q, mask, ctrl, data;
+  logic [3:0] strobe_q;
 
   // Bytes that are not written keep their value.
   function automatic logic [31:0] merge(logic [31:0] old, logic [31:0] new_data, logic [31:0] bits);
@@ -70,11 +72,21 @@ module fpq_control
   assign write = awvalid_i & wvalid_i & ~bvalid_o;
   assign awready_o = write;
   assign wready_o  = write;
-  assign mask = {{8{wstrb_i[3]}}, {8{wstrb_i[2]}}, {8{wstrb_i[1]}}, {8{wstrb_i[0]}}};
+  assign mask = {{8{strobe_q[3]}}, {8{strobe_q[2]}}, {8{strobe_q[1]}}, {8{strobe_q[0]}}};
 
-  assign arready_o = ~rvalid_o;
+  assign arready_o = ~rvalid_o & ~read_q;
   assign read = arvalid_i & arready_o;
-  assign read_ctrl = read && araddr_i[11:2] == RegCtrl[11:2];
+  assign read_ctrl = read_q && read_addr_q[11:2] == RegCtrl[11:2];
+
+  // What is asked is kept and done in the next cycle: a write before its answer can be followed by a read.
+  always_ff @(posedge clk_i) begin
+    write_q      <= rst_ni & write;
+    write_addr_q <= awaddr_i;
+    write_data_q <= wdata_i;
+    strobe_q     <= wstrb_i;
+    read_q       <= rst_ni & read;
+    if (read) read_addr_q <= araddr_i;
+  end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -90,19 +102,19 @@ module fpq_control
     end else begin
       if (bready_i) bvalid_o <= 1'b0;
       if (rready_i) rvalid_o <= 1'b0;
-      if (read) rvalid_o <= 1'b1;
-      if (read) rdata_o <= data;
+      if (read_q) rvalid_o <= 1'b1;
+      if (read_q) rdata_o <= data;
       if (read_ctrl) done_q <= 1'b0;
-      if (write) begin
-        bvalid_o <= 1'b1;
-        unique case (awaddr_i[11:2])
-          RegCtrl[11:2]: if (wdata_i[RegCtrlApStartLsb] && wstrb_i[0]) start_q <= 1'b1;
-          RegGier[11:2]: if (wstrb_i[0]) enable_q <= wdata_i[RegGierEnableLsb];
-          RegIpIer[11:2]: if (wstrb_i[0]) interrupt_enable_q <= wdata_i[1:0];
-          RegIpIsr[11:2]: if (wstrb_i[0]) interrupt_q <= interrupt_q ^ wdata_i[1:0];
-          RegListAddress[11:2]: list_addr_o[31:0] <= merge(list_addr_o[31:0], wdata_i, mask);
-          RegListAddress[11:2] + 10'd1: list_addr_o[63:32] <= merge(list_addr_o[63:32], wdata_i, mask);
-          RegCount[11:2]: count_o <= merge(count_o, wdata_i, mask);
+      if (write) bvalid_o <= 1'b1;
+      if (write_q) begin
+        unique case (write_addr_q[11:2])
+          RegCtrl[11:2]: if (write_data_q[RegCtrlApStartLsb] && strobe_q[0]) start_q <= 1'b1;
+          RegGier[11:2]: if (strobe_q[0]) enable_q <= write_data_q[RegGierEnableLsb];
+          RegIpIer[11:2]: if (strobe_q[0]) interrupt_enable_q <= write_data_q[1:0];
+          RegIpIsr[11:2]: if (strobe_q[0]) interrupt_q <= interrupt_q ^ write_data_q[1:0];
+          RegListAddress[11:2]: list_addr_o[31:0] <= merge(list_addr_o[31:0], write_data_q, mask);
+          RegListAddress[11:2] + 10'd1: list_addr_o[63:32] <= merge(list_addr_o[63:32], write_data_q, mask);
+          RegCount[11:2]: count_o <= merge(count_o, write_data_q, mask);
           default: ;
         endcase
       end
@@ -126,7 +138,7 @@ module fpq_control
     ctrl[RegCtrlApReadyLsb]   = done_q;
     ctrl[RegCtrlInterruptLsb] = interrupt_o;
 
-    unique case (araddr_i[11:2])
+    unique case (read_addr_q[11:2])
       RegCtrl[11:2]: data = ctrl;
       RegGier[11:2]: data = 32'(enable_q) << RegGierEnableLsb;
       RegIpIer[11:2]: data = 32'(interrupt_enable_q);
@@ -159,7 +171,7 @@ module fpq_control
   end
 
   logic unused;
-  assign unused = ^{awaddr_i[1:0], araddr_i[1:0]};
+  assign unused = ^{write_addr_q[1:0], read_addr_q[1:0]};
 
   `FPQ_ASSERT_STABLE(BStable, bvalid_o, bready_i, 1'b1)
   `FPQ_ASSERT_STABLE(RStable, rvalid_o, rready_i, rdata_o)

@@ -14,7 +14,7 @@ module fpq_fetch
   input  logic                rst_ni,
   input  logic                start_i,
   input  logic [63:0]         list_addr_i,  // a multiple of 64
-  input  logic [31:0]         count_i,
+  input  logic [31:0]         count_i,      // not 0
   input  logic                room_i,       // another command may be under way
   // Reads
   output logic                fetch_valid_o,
@@ -45,13 +45,16 @@ module fpq_fetch
     Room,
     Ask,
     Collect,
+    Look,     // at the last beat
     Offer
   } state_e;
 
   state_e state_q;
   logic [31:0] left_q;
   logic [BeatWidth-1:0] beat_q;
-  logic beat_last, upper;
+  logic beat_last, upper, last_q;
+  logic look_q;                      // a beat of the second half was taken in the cycle before
+  logic [BusBits/4-1:0] nonzero_q;   // which of its parts are not zero
 
   assign fetch_valid_o   = state_q == Ask;
   assign fetch_tag_o     = command_tag_o;
@@ -65,11 +68,12 @@ module fpq_fetch
       error_o <= 1'b0;
     end else begin
       unique case (state_q)
-        Idle: if (start_i && count_i != '0) state_q <= Room;
+        Idle: if (start_i) state_q <= Room;
         Room: if (room_i) state_q <= Ask;
         Ask: if (fetch_ready_i) state_q <= Collect;
-        Collect: if (beat_valid_i && beat_last) state_q <= error_o || beat_error_i ? Idle : Offer;
-        Offer: if (command_ready_i) state_q <= left_q == 32'd1 ? Idle : Room;
+        Collect: if (beat_valid_i && beat_last) state_q <= error_o || beat_error_i ? Idle : Look;
+        Look: state_q <= Offer;
+        Offer: if (command_ready_i) state_q <= last_q ? Idle : Room;
         default: state_q <= Idle;
       endcase
       if (state_q == Collect && beat_valid_i && beat_error_i) error_o <= 1'b1;
@@ -85,16 +89,20 @@ module fpq_fetch
       left_q        <= left_q - 1'b1;
       command_tag_o <= command_tag_o + 1'b1;
     end
+    last_q <= left_q == 32'd1;  // long there when the descriptor is
+    look_q <= rst_ni && state_q == Collect && beat_valid_i && upper;
     if (state_q == Ask) command_rest_o <= 1'b0;
+    else if (look_q) command_rest_o <= command_rest_o | (|nonzero_q);
     if (state_q == Collect && beat_valid_i) begin
       beat_q <= beat_q + 1'b1;
-      if (upper) command_rest_o <= command_rest_o | (|beat_data_i);
-      else command_o <= HalfBits'({beat_data_i, command_o} >> BusBits);
+      for (int i = 0; i < BusBits / 4; i++) nonzero_q[i] <= |beat_data_i[4*i+:4];
+      if (!upper) command_o <= HalfBits'({beat_data_i, command_o} >> BusBits);
     end
   end
 
   `FPQ_ASSERT_STABLE(FetchStable, fetch_valid_o, fetch_ready_i, {fetch_addr_o, fetch_tag_o})
   `FPQ_ASSERT_STABLE(CommandStable, command_valid_o, command_ready_i, {command_o, command_rest_o, command_tag_o})
+  `FPQ_ASSERT(SomeCommands, !start_i || count_i != '0)
   `FPQ_ASSERT(BeatExpected, !beat_valid_i || state_q == Collect)
 
 endmodule

@@ -37,9 +37,9 @@ module fpq_issue_play
   localparam int SlotLog2 = $clog2(Slots);
   localparam int SpaceWidth = Spacing > 1 ? $clog2(Spacing) : 1;
 
-  // A run is looked at in next_q, where its slot is looked up, and played in run_q.
-  run_t next_q, run_q;
-  logic next_valid_q, valid_q, load, end_of_run;
+  // A run waits in a slice, where its slot is looked up, and is played in run_q.
+  run_t next, run_q;
+  logic next_valid, valid_q, load, end_of_run;
   logic [ChunkWidth-1:0] left_q;               // chunks, this one included
   logic first_q, last_q, slot_ok_q, slot_drains_q;
   logic [SpaceWidth-1:0] space_q;              // cycles until a run may end
@@ -53,7 +53,11 @@ module fpq_issue_play
   assign go_o = valid_q & tile_ok & chunk_ok & end_ok;
   assign end_of_run = go_o & last_q;
   assign load = ~valid_q | end_of_run;
-  assign run_ready_o = ~next_valid_q | load;
+
+  fpq_slice #(.Width($bits(run_t))) u_next (
+    .clk_i, .rst_ni, .valid_i(run_valid_i), .ready_o(run_ready_o), .data_i(run_i),
+    .valid_o(next_valid), .ready_i(load), .data_o(next)
+  );
 
   assign first_o = first_q;
   assign last_o  = last_q;
@@ -65,24 +69,18 @@ module fpq_issue_play
   assign store_stall_o = valid_q & tile_ok & chunk_ok & last_q & slot_drains_q;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      next_valid_q <= 1'b0;
-      valid_q <= 1'b0;
-    end else begin
-      if (run_ready_o) next_valid_q <= run_valid_i;
-      if (load) valid_q <= next_valid_q;
-    end
-    if (run_ready_o) next_q <= run_i;
+    if (!rst_ni) valid_q <= 1'b0;
+    else if (load) valid_q <= next_valid;
 
     if (load) begin
-      run_q   <= next_q;
+      run_q   <= next;
       first_q <= 1'b1;
-      last_q  <= next_q.length == ChunkWidth'(1);
-      left_q  <= next_q.length;
-      act_addr_o   <= next_q.act_addr;
-      chunk_addr_o <= next_q.chunk_addr;
+      last_q  <= next.length == ChunkWidth'(1);
+      left_q  <= next.length;
+      act_addr_o   <= next.act_addr;
+      chunk_addr_o <= next.chunk_addr;
       // Not if the run at hand is about to take the same slot: then it is looked up again below.
-      slot_ok_q <= slot_free_i[next_q.slot[SlotLog2-1:0]] && !(valid_q && run_q.slot == next_q.slot);
+      slot_ok_q <= slot_free_i[next.slot[SlotLog2-1:0]] && !(valid_q && run_q.slot == next.slot);
     end else begin
       if (go_o) begin
         first_q <= 1'b0;
