@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How deep the data path is: its modules as a KV260 has them (FP4), and the LUT levels and carry chains each may have.
+"""How deep the engine is: the modules that values and commands go through, as a KV260 has them (FP4).
 
-The aim is at most three LUT levels and one carry chain between registers. What is deeper has an entry in DEEPER, with
-the reason; it may become leaner, never deeper.
+Between registers there may be three LUT levels and one carry chain at most.
 """
 
 from collections.abc import Sequence
@@ -14,17 +13,13 @@ from .catalog import Unit
 from .measure import Row
 from .synthesis import Design
 
-__all__ = ["AIM", "DEEPER", "allowed", "datapath_table", "datapath_units", "deeper"]
+__all__ = ["AIM", "datapath_table", "datapath_units", "deeper"]
 
 AIM = (3, 1)  # LUT levels, carry chains
-# Yosys recovers area wherever a longer path leaves time, which makes ways of small LUTs deeper than they need be.
-DEEPER = {
-    "fpq_store": ((5, 1), "flags of queues behind one another; its 64-bit addresses leave Yosys the time for it"),
-}
 
 
 def datapath_units() -> list[Unit]:
-    """Every module that a value of X, W or Y goes through, with a KV260's parameters, in the order of its way."""
+    """Every module that a value of X, W or Y goes through, in the order of its way; then those that steer them."""
     size = spec_geometry("kv260", "fp4")
     words, groups = size.bus_bits // 16, 16 * 128 // size.lanes // 4
     chunk = {"BusBits": size.bus_bits, "Columns": size.columns, "ChunkBits": size.columns * size.lanes * 4}
@@ -70,36 +65,36 @@ def datapath_units() -> list[Unit]:
                             "Banks": size.banks // 2}),
         ("fpq_axi_write", {"BusBits": size.bus_bits, "DataDepth": 8}),
         ("fpq_store", {**bank, "Banks": size.banks, "BusBits": size.bus_bits}),
+        ("fpq_x_loader", {"Rows": size.rows, "ActDepth": size.act_depth}),
+        ("fpq_w_loader", {"Columns": size.columns}),
+        ("fpq_plan", {"Rows": size.rows, "Columns": size.columns}),
+        ("fpq_commands", {**bank, "Banks": size.banks, "ActDepth": size.act_depth, "BusBits": size.bus_bits}),
+        ("fpq_run", {"Banks": size.banks}),
     ]  # fmt: skip
     return [Unit(top, Design(top, parameters), "module") for top, parameters in designs]
 
 
-def allowed(top: str) -> tuple[int, int]:
-    """LUT levels and carry chains that a module may have."""
-    return DEEPER[top][0] if top in DEEPER else AIM
-
-
 def deeper(rows: Sequence[Row]) -> list[str]:
     """A sentence for each module that is deeper than it may be."""
-    found = []
-    for row in rows:
-        levels, chains = allowed(row.unit.design.top)
-        if row.depth.levels > levels or row.depth.chains > chains:
-            found.append(
-                f"{row.unit.design.top}: {row.depth.levels} LUT levels, {row.depth.chains} carry chains "
-                f"from {row.depth.start} to {row.depth.end}; at most {levels} and {chains}: cut the way with a register"
-            )
-    return found
+    return [
+        f"{row.unit.design.top}: {row.depth.levels} LUT levels, {row.depth.chains} carry chains "
+        f"from {row.depth.start} to {row.depth.end}; at most {AIM[0]} and {AIM[1]}: cut the way with a register"
+        for row in rows
+        if _over(row)
+    ]
+
+
+def _over(row: Row) -> bool:
+    return row.depth.levels > AIM[0] or row.depth.chains > AIM[1]
 
 
 def datapath_table(rows: Sequence[Row]) -> Table:
-    """Each module's depth, and why it is deeper than the aim where it is."""
-    table = Table(title=f"Depth of the data path (aim: {AIM[0]} LUT levels, {AIM[1]} chain)", title_justify="left")
-    for name in ("module", "LUT", "FF", "LUT levels", "chains", "deeper than the aim"):
+    """Each module's depth, and whether it is over the aim."""
+    table = Table(title=f"Depth (aim: {AIM[0]} LUT levels, {AIM[1]} chain)", title_justify="left")
+    for name in ("module", "LUT", "FF", "LUT levels", "chains", ""):
         table.add_column(name)
     for row in rows:
-        top, depth = row.unit.design.top, row.depth
-        over = depth.levels > AIM[0] or depth.chains > AIM[1]
-        reason = (DEEPER[top][1] if top in DEEPER else "not allowed") if over else ""
-        table.add_row(top, f"{row.count.sites:,}", f"{row.count.ff:,}", str(depth.levels), str(depth.chains), reason)
+        depth, count = row.depth, row.count
+        cells = (f"{count.sites:,}", f"{count.ff:,}", str(depth.levels), str(depth.chains))
+        table.add_row(row.unit.design.top, *cells, "too deep" if _over(row) else "")
     return table

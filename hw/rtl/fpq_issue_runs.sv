@@ -15,6 +15,7 @@ module fpq_issue_runs
   output logic   super_ready_o,
   input  super_t super_i,
   input  logic   super_single_i,  // it has one group
+  input  logic   super_alone_i,   // it has one row tile
   output logic   run_valid_o,
   input  logic   run_ready_i,
   output run_t   run_o
@@ -26,20 +27,21 @@ module fpq_issue_runs
   logic [ChunkWidth-1:0] group_q;
   logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; this and the next group's
   logic [RingAddrWidth-1:0] chunk_q, scale_q;
-  logic tile_last_q, group_last_q;                           // flags of the run at hand, kept ahead
-  logic step, pass_last, group_end, super_end;
+  logic tile_last_q, group_last_q, group_end_q;              // flags of the run at hand, kept ahead
+  logic step, pass_last, super_end, next_tile_last, next_negative;
   logic [SlotWidth-1:0] next_tile;
   logic [ChunkWidth-1:0] next_group;
 
   assign pass_last = negative_q | ~super_q.dual;
   assign step      = valid_q & run_ready_i;
-  assign group_end = tile_last_q & pass_last;
-  assign super_end = group_end & group_last_q;
+  assign super_end = group_end_q & group_last_q;
   assign super_ready_o = ~valid_q | (run_ready_i & super_end);
   assign run_valid_o = valid_q;
 
   assign next_tile  = tile_last_q ? '0 : tile_q + 1'b1;
   assign next_group = group_q + 1'b1;
+  assign next_tile_last = next_tile == super_q.tiles - 1'b1;
+  assign next_negative  = tile_last_q ? ~pass_last : negative_q;
 
   always_comb begin
     run_o.slot        = tile_q | (super_q.half ? SlotWidth'(Slots / 2) : '0);
@@ -55,7 +57,7 @@ module fpq_issue_runs
     run_o.tile_last   = group_last_q & pass_last;
     run_o.wait_tile   = super_q.first_set && group_q == '0 && !negative_q;
     run_o.wait_chunks = super_q.first && tile_q == '0 && !negative_q;
-    run_o.free_chunks = super_q.last & group_end;
+    run_o.free_chunks = super_q.last & group_end_q;
     run_o.free_tile   = super_q.last_set & group_last_q & pass_last;
     run_o.free_set    = super_q.last & super_end;
     run_o.tile_chunks = super_q.chunks;
@@ -76,17 +78,17 @@ module fpq_issue_runs
       next_act_q   <= super_i.act_addr + ActAddrWidth'(super_i.group_chunks);
       chunk_q      <= super_i.chunk_addr;
       scale_q      <= super_i.scale_addr;
-      tile_last_q  <= super_i.tiles == SlotWidth'(1);
+      tile_last_q  <= super_alone_i;
+      group_end_q  <= super_alone_i & ~super_i.dual;
       group_last_q <= super_single_i;
     end else if (step) begin
       tile_q      <= next_tile;
-      tile_last_q <= next_tile == super_q.tiles - 1'b1;
+      tile_last_q <= next_tile_last;
+      negative_q  <= next_negative;
+      group_end_q <= next_tile_last & (next_negative | ~super_q.dual);
       act_q       <= act_q + ActAddrWidth'(super_q.chunks);
-      if (tile_last_q) begin
-        negative_q <= ~pass_last;
-        act_q      <= pass_last ? next_act_q : group_act_q;
-      end
-      if (group_end) begin
+      if (tile_last_q) act_q <= pass_last ? next_act_q : group_act_q;
+      if (group_end_q) begin
         group_q      <= next_group;
         group_last_q <= next_group == super_q.groups - 1'b1;
         group_act_q  <= next_act_q;
