@@ -53,7 +53,7 @@ module fpq_to_fp16
       low_q         <= magnitude_q[Dropped-2:0] != '0;
       negative_2_q  <= negative_q;
       large_q       <= ~subnormal & ((field_1[ExponentBits-1:5] != '0) | (&field_1[4:1]));
-      field_q       <= subnormal ? 5'd0 : plus_1(field_1[4:0]);
+      field_q       <= subnormal ? 5'd0 : power_q ? plus_1(field_next_q[4:0]) : field_next_q[4:0];
       shift_q       <= ~subnormal ? 4'd0 : (far | (field_1[3:2] == 2'd0)) ? 4'd12 : minus(field_1[3:0]);
     end
   end
