@@ -17,7 +17,8 @@ def draw_perf(results: list[dict[str, Any]], path: Path, good_utilization: float
     from matplotlib import pyplot as plt
 
     panels = list(dict.fromkeys((item["model"], item["family"]) for item in results))
-    figure, axes = plt.subplots(2, len(panels), figsize=(1.5 + 4.5 * len(panels), 6.5), squeeze=False, sharey="row")
+    size = (1.5 + 4.5 * len(panels), 6.5)
+    figure, axes = plt.subplots(2, len(panels), figsize=size, squeeze=False, sharey="row", layout="constrained")
     rows = list(dict.fromkeys(item["rows"] for item in results))
     kinds = list(dict.fromkeys(item["list"] for item in results))
     measures = (
@@ -43,8 +44,8 @@ def draw_perf(results: list[dict[str, Any]], path: Path, good_utilization: float
             axis.set_xlabel("M (tokens)", fontsize=8)
             if column == 0:
                 axis.set_ylabel(f"% {label}", fontsize=8)
-    axes[0][0].legend(fontsize=7)
-    figure.tight_layout()
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(kinds), fontsize=7)
     with new_file(path) as aside:
         figure.savefig(aside, dpi=120, format="png")
     plt.close(figure)
