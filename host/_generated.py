@@ -79,6 +79,7 @@ class Board:
     bandwidth_gbps: float
     clock_mhz: int
     fp6_dot: str
+    fp6_dsp_banks: int
     vivado: str
     image: str
     python: str
@@ -296,6 +297,7 @@ BOARDS: dict[str, Board] = {
         clock_mhz=100,
         vivado="Standard",
         fp6_dot="lut",
+        fp6_dsp_banks=0,
         image="PYNQ 3.1 (4.0 ended Zynq-7000)",
         python="3.10",
         geometry={
@@ -318,6 +320,7 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Standard",
         fp6_dot="dsp",
+        fp6_dsp_banks=4,
         image="Kria-PYNQ 3.0 on Ubuntu 22.04",
         python="3.10",
         geometry={
@@ -339,7 +342,8 @@ BOARDS: dict[str, Board] = {
         bandwidth_gbps=19.2,
         clock_mhz=300,
         vivado="Standard",
-        fp6_dot="lut",
+        fp6_dot="both",
+        fp6_dsp_banks=2,
         image="PYNQ 4.0",
         python="3.12",
         geometry={
@@ -362,6 +366,7 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Enterprise",
         fp6_dot="dsp",
+        fp6_dsp_banks=4,
         image="none ready-made: build PYNQ 4.0 for it",
         python="3.12",
         geometry={
@@ -384,6 +389,7 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Enterprise",
         fp6_dot="lut",
+        fp6_dsp_banks=0,
         image="PYNQ 4.0",
         python="3.12",
         geometry={

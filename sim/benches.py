@@ -56,12 +56,13 @@ def _quantizer(family: str, words: int) -> Bench:
     return Bench(f"quantizer-{family}", "fpq_quantizer", "test_quantizer", parameters, "verilator", environment)
 
 
-def _accelerator(family: str, geometry: Geometry, device: str = "") -> Bench:
+def _accelerator(family: str, geometry: Geometry, device: str = "", dsp_banks: int | None = None) -> Bench:
     size = asdict(geometry)
     names = {"rows": "Rows", "columns": "Columns", "lanes": "Lanes", "act_depth": "ActDepth", "bus_bits": "BusBits"}
     parameters: dict[str, int | str] = {"Family": FAMILIES[family].id, "Banks": geometry.banks} | {
         names[k]: size[k] for k in names
     }
+    parameters |= {} if dsp_banks is None else {"Fp6Dsp": dsp_banks}
     # A device's primitives are slow to simulate, and the builds without them cover what does not depend on them.
     environment = {"FAMILY": family, "GEOMETRY": json.dumps(size), "BRIEF": str(int(bool(device)))}
     name = f"accel-{family}-{device}" if device else f"accel-{family}"
@@ -91,7 +92,7 @@ BENCHES = [
     # Whole accelerators, each other in all that a build can vary; first, because they take longest.
     _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=4), "ultrascale"),
     _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
-    _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128), "ultrascale"),
+    _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2), "ultrascale", 1),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=64), "series7"),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
     _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),

@@ -30,7 +30,7 @@ ACCEL = {
     "fpq_accel: Spacing must not": [{"Spacing": -1}],
     "fpq_accel: OutWidth must be": [{"OutWidth": 2}, {"OutWidth": 12, "Columns": 12}, {"OutWidth": 8, "BusBits": 64}],
     "fpq_accel: Ultra must be": [{"Ultra": 2}],
-    "fpq_accel: Fp6Dsp must be": [{"Fp6Dsp": 2}, {"Fp6Dsp": -1}],
+    "fpq_accel: Fp6Dsp must be": [{"Fp6Dsp": 2, "Banks": 1}, {"Fp6Dsp": -1}],
 }
 # Of modules that someone takes out of the engine.
 PARTS = {

@@ -40,7 +40,7 @@ def spec_geometry(board: str, family: str) -> Geometry:
     one = load().boards.boards[board]
     entry = one.geometry[family]
     ultra = int(one.uram > 0)
-    fp6_dsp = int(one.fp6_dot == "dsp")  # what hw/synth builds it with
+    fp6_dsp = one.fp6_dsp_banks if family == "fp6" else 0  # as hw/synth builds it
     return Geometry(
         entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks, ultra, fp6_dsp
     )

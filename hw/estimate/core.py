@@ -33,7 +33,7 @@ OF_CATEGORY = {
 class Geometry:
     """Of a build; fields as in the contract. ultra: 1 where the activation buffer is UltraRAM.
 
-    fp6_dsp: 1 where FP6 is multiplied in DSP slices, 0 in LUTs; None leaves it to the device.
+    fp6_dsp: banks where FP6 is multiplied in DSP slices, not in LUTs; None leaves it to the device.
     """
 
     rows: int

@@ -20,7 +20,8 @@ module fpq_accel
   parameter int Slots = 0,               // accumulators of each output; 0: enough to hide the adder's latency
   parameter int OutWidth = 4,            // outputs that a bank drains a cycle
   parameter int Ultra = 0,               // 1: activation buffer in UltraRAM
-  parameter int Fp6Dsp = int'(fpq_bank_pkg::DefaultFp6Dsp)  // 1: FP6 products in DSP slices; 0: in LUTs
+  // Banks with FP6 products in DSP slices; the others have them in LUTs.
+  parameter int Fp6Dsp = fpq_bank_pkg::DefaultFp6Dsp ? Banks : 0
 ) (
   input  logic                 ap_clk,
   input  logic                 ap_rst_n,
@@ -173,8 +174,8 @@ module fpq_accel
   `FPQ_REQUIRE(gen_out_width, OutWidth >= 4 && 2 ** $clog2(OutWidth) == OutWidth && Columns % OutWidth == 0
                && OutWidth * 16 <= BusBits,
                "fpq_accel: OutWidth must be at least 4, a power of two, divide Columns, its outputs fit BusBits")
-  `FPQ_REQUIRE(gen_fp6_dsp, Fp6Dsp == 0 || Fp6Dsp == 1,
-               "fpq_accel: Fp6Dsp must be 0 (FP6 products in LUTs) or 1 (in DSP slices)")
+  `FPQ_REQUIRE(gen_fp6_dsp, Fp6Dsp >= 0 && Fp6Dsp <= Banks,
+               "fpq_accel: Fp6Dsp must be from 0 to Banks: the banks with FP6 products in DSP slices, not in LUTs")
   `FPQ_REQUIRE(gen_ultra, Ultra == 0 || Ultra == 1, "fpq_accel: Ultra must be 0 or 1")
 
   logic start, busy, done, core_rst_n, core_start, stop, idle, room, dispatch, retire;
@@ -248,7 +249,7 @@ module fpq_accel
   fpq_core #(
     .Family(Fam), .Rows(Rows), .Columns(Columns), .Lanes(Lanes), .ActDepth(ActDepth), .BusBits(BusBits),
     .Banks(Banks), .Spacing(SpacingUsed), .Slots(SlotsUsed), .OutWidth(OutWidth), .Ultra(Ultra),
-    .Fp6Dsp(Fp6Dsp == 1)
+    .Fp6Dsp(Fp6Dsp)
   ) u_core (
     .clk_i(ap_clk), .rst_ni(core_rst_n), .start_i(core_start), .list_addr_i(list_addr), .count_i(count),
     .stop_i(stop), .idle_o(idle), .room_i(room), .dispatch_o(dispatch), .retire_o(retire),

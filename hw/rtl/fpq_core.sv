@@ -18,7 +18,7 @@ module fpq_core
   parameter int Slots = 16,
   parameter int OutWidth = 4,
   parameter int Ultra = 0,
-  parameter bit Fp6Dsp = fpq_bank_pkg::DefaultFp6Dsp
+  parameter int Fp6Dsp = fpq_bank_pkg::DefaultFp6Dsp ? Banks : 0  // banks, the first ones; see fpq_accel
 ) (
   input  logic                           clk_i,
   input  logic                           rst_ni,         // held long enough for everything to run empty
@@ -213,13 +213,23 @@ module fpq_core
   logic [Banks-1:0][OutWidth*16-1:0] y_data;
   logic [Banks-1:0][OutWidth-1:0] y_overflow;
 
-  // All banks multiply the same activations.
-  localparam int OperandBits = fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family, Fp6Dsp);
-  logic [Rows*Lanes*OperandBits-1:0] operands;
+  // All banks multiply the same activations, in one form or, where FP6 has both kinds of banks, in two.
+  localparam int Slices = Family == fpq_pkg::FamilyFp6 ? Fp6Dsp : 0;
 
-  fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes), .Fp6Dsp(Fp6Dsp)) u_operands (
-    .clk_i, .pass_i(fpq_bank_pkg::pass_of(chunk_dual, chunk_negative)), .codes_i(read_codes), .operands_o(operands)
-  );
+  for (genvar d = 0; d < 2; d++) begin : gen_form
+    localparam int OperandBits = fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family, d == 1);
+    logic [Rows*Lanes*OperandBits-1:0] operands;
+
+    if (d == 1 ? Slices > 0 : Slices < Banks) begin : gen_used
+      fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes), .Fp6Dsp(d == 1)) u_operands (
+        .clk_i, .pass_i(fpq_bank_pkg::pass_of(chunk_dual, chunk_negative)), .codes_i(read_codes), .operands_o(operands)
+      );
+    end else begin : gen_unused
+      assign operands = '0;
+      logic unused;
+      assign unused = ^operands;
+    end
+  end
 
   for (genvar p = 0; p < Banks; p++) begin : gen_bank
     logic [Columns*Lanes*CodeBits-1:0] w_codes;
@@ -246,13 +256,14 @@ module fpq_core
 
     fpq_bank #(
       .Family(Family), .Rows(Rows), .Columns(Columns), .Lanes(Lanes), .Spacing(Spacing), .Slots(Slots),
-      .OutWidth(OutWidth), .Shared(1'b1), .Fp6Dsp(Fp6Dsp)
+      .OutWidth(OutWidth), .Shared(1'b1), .Fp6Dsp(p < Slices)
     ) u_bank (
       .clk_i, .rst_ni,
       .chunk_valid_i(chunk_valid[p]), .chunk_first_i(chunk_first), .chunk_last_i(chunk_last),
       .chunk_dual_i(chunk_dual), .chunk_negative_i(chunk_negative), .chunk_slot_i(chunk_slot),
       .chunk_tile_first_i(chunk_tile_first), .chunk_tile_last_i(chunk_tile_last), .chunk_bias_i(chunk_bias),
-      .a_codes_i(operands), .w_codes_i(w_codes), .a_scales_i(read_scales), .w_scales_i(w_scales),
+      .a_codes_i(gen_form[p<Slices?1 : 0].operands), .w_codes_i(w_codes),
+      .a_scales_i(read_scales), .w_scales_i(w_scales),
       .bias_valid_i(bias_valid), .bias_entry_i(bias_entry), .bias_part_i(bias_part), .bias_i(bias),
       .sum_valid_o(sum_valid[p]), .sum_slot_o(sum_slot[p]), .drain_valid_o(drain_valid[p]),
       .drain_slot_o(drain_slot[p]),
@@ -272,7 +283,8 @@ module fpq_core
     .bvalid_i(y_bvalid_i), .bready_o(y_bready_o), .bresp_i(y_bresp_i)
   );
 
-  // Banks keep step: bank 0, which takes part in every set, speaks for all. Scales come when their memory is read, so
+  // Banks keep step: bank 0, which takes part in every set, speaks for all; none is slower, since arrays of DSP slices,
+  // which take longer than those of LUTs for any number of lanes, come first. Scales come when their memory is read, so
   // the flag that goes with them is only checked.
   logic unused;
   assign unused = ^{sum_valid, sum_slot, a_scale_valid, form, act_addr};

@@ -123,12 +123,16 @@ def _check_registers(spec: Spec) -> None:
 def _check_fp6_dot(file: str, name: str, board: Board) -> None:
     """Two FP6 products a DSP slice; float units and prologue want slices too."""
     size = board.geometry.get("fp6")
-    if size is None or board.fp6_dot != "dsp":
+    if size is None:
         return
-    slices, room = size.rows * size.columns * size.lanes * size.banks // 2, int(FP6_DSP_SHARE * board.dsps)
+    if board.fp6_dot == "both" and size.banks < 2:
+        raise SpecError(file, f"boards.{name}.fp6_dot", "both wants two banks or more; choose lut or dsp")
+    slices = size.rows * size.columns * size.lanes * board.fp6_dsp_banks // 2
+    room = int(FP6_DSP_SHARE * board.dsps)
     if slices > room:
         problem = (
-            f"geometry.fp6 takes {slices} DSP slices, {room} of {board.dsps} may be used; choose lut, or a smaller one"
+            f"geometry.fp6 takes {slices} DSP slices, {room} of {board.dsps} may be used; "
+            "choose both or lut, or a smaller one"
         )
         raise SpecError(file, f"boards.{name}.fp6_dot", problem)
 

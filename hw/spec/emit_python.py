@@ -132,6 +132,7 @@ class Board:
     bandwidth_gbps: float
     clock_mhz: int
     fp6_dot: str
+    fp6_dsp_banks: int
     vivado: str
     image: str
     python: str
@@ -234,6 +235,8 @@ def emit_host(spec: Spec) -> str:
             if key != "geometry":
                 value = getattr(board, key)
                 lines.append(f"        {key}={_str(value) if isinstance(value, str) else value},")
+            if key == "fp6_dot":
+                lines.append(f"        fp6_dsp_banks={board.fp6_dsp_banks},")
         lines.append("        geometry={")
         lines += [f"            {_str(name)}: {_geometry(item)}," for name, item in board.geometry.items()]
         lines += ["        },", "    ),"]

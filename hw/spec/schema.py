@@ -210,10 +210,16 @@ class Board(Strict):
     bandwidth_gbps: Annotated[float, Field(gt=0)]
     clock_mhz: Positive
     vivado: Literal["Standard", "Enterprise"]
-    fp6_dot: Literal["dsp", "lut"]
+    fp6_dot: Literal["dsp", "lut", "both"]
     image: Doc
     python: Annotated[str, Field(pattern=r"^3\.\d+$")]
     geometry: Annotated[dict[Name, Geometry], Field(min_length=1)]
+
+    @property
+    def fp6_dsp_banks(self) -> int:
+        """Banks of the FP6 engine whose products are in DSP slices: fpq_accel's Fp6Dsp."""
+        banks = self.geometry["fp6"].banks if "fp6" in self.geometry else 0
+        return {"dsp": banks, "lut": 0, "both": banks // 2}[self.fp6_dot]
 
 
 class Boards(Strict):

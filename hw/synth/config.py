@@ -71,7 +71,7 @@ class Job:
             "BusBits": size.bus_bits,
             "Banks": size.banks,
             "Ultra": int(self.board.uram > 0),
-            "Fp6Dsp": int(self.board.fp6_dot == "dsp"),
+            "Fp6Dsp": self.board.fp6_dsp_banks if self.family.name == "fp6" else 0,
         }
 
     @property
