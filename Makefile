@@ -83,6 +83,10 @@ sim: $(VENV)/installed $(VENV)/sim ## cocotb benches of the RTL, with coverage (
 estimate: $(VENV)/installed $(VENV)/estimate ## What the RTL costs by open synthesis: LUTs per MAC, depth, what fits each board
 	$(BIN)/python -m hw.estimate --jobs $(JOBS)
 
+.PHONY: estimate-all
+estimate-all: $(VENV)/installed $(VENV)/estimate ## The same, and every module with its default parameters (hours)
+	$(BIN)/python -m hw.estimate --modules --jobs $(JOBS)
+
 .PHONY: lint
 lint: $(VENV)/installed $(VENV)/test $(VENV)/lint $(VENV)/sim check-format check-gen ## Style, types, drift of generated files, RTL
 	$(BIN)/ruff check

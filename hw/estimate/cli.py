@@ -46,7 +46,7 @@ class DeviceName(str, Enum):
     all = "all"
 
 
-def _selected(names: Sequence[str], settings: Sequence[str], format: str, quick: bool) -> list[Unit]:
+def _selected(names: Sequence[str], settings: Sequence[str], format: str, modules: bool) -> list[Unit]:
     parameters = dict(_setting(text) for text in settings)
     if names:
         chosen = []
@@ -60,7 +60,7 @@ def _selected(names: Sequence[str], settings: Sequence[str], format: str, quick:
         return chosen
     if parameters:
         raise UsageError("--param needs --module: it sets that module's parameters")
-    units = [*headline_units(), *part_units(), *([] if quick else module_units())]
+    units = [*headline_units(), *part_units(), *(module_units() if modules else [])]
     return [unit for unit in units if not format or unit.format in ("", format)]
 
 
@@ -135,7 +135,8 @@ def estimate(
     format: Annotated[str, typer.Option(help="Only this format's units: fp4, fp6, int4, int8.")] = "",
     module: Annotated[list[str] | None, typer.Option(help="Only this module of hw/rtl (may be repeated).")] = None,
     param: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER: a parameter of --module.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Dot units, peers and parts; shorter simulations.")] = False,
+    modules: Annotated[bool, typer.Option("--modules", help="Every module with its default parameters, too.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="No boards' cores; shorter simulations.")] = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Count only: verify nothing, write no report.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Units at a time.")] = 2,
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("out/estimate"),
@@ -144,11 +145,13 @@ def estimate(
 
     Every netlist is simulated in lockstep with its source before its row is believed. There is no place and route
     here, so there are no clock rates. Results are cached in build/estimate by the contents of their sources.
+
+    Dot units, peers and parts come first, then the core of each board by its parts: each module as the board has it.
     """
     if format not in ("", "fp4", "fp6", "int4", "int8"):
         raise UsageError(f"--format {format}: choose fp4, fp6, int4 or int8")
     devices = list(DEVICES.values()) if device == DeviceName.all else [DEVICES[device.value]]
-    units = _selected(module or [], param or [], format, quick)
+    units = _selected(module or [], param or [], format, modules)
     console = Console() if sys.stdout.isatty() else Console(width=170)  # a file takes whole rows
     errors, check = Console(stderr=True), not no_check
     work = [(unit, one) for one in devices for unit in units if module or one in _built_for(unit)]

@@ -46,7 +46,7 @@ def core_table(core: Core) -> Table:
     """A core's parts."""
     table = Table(title=f"Core {core.family} {core.geometry} by parts, {core.device}", title_justify="left")
     table.add_column("part")
-    for name in ("number", "LUT each", "LUT", "share", "FF", "DSP", "BRAM36", "LUT levels", "chains"):
+    for name in ("number", "LUT each", "LUT", "share", "FF", "carry", "DSP", "BRAM36", "URAM", "LUT levels", "chains"):
         table.add_column(name, justify="right")
     table.add_column("verified")
     for number, row in core.parts:
@@ -58,8 +58,10 @@ def core_table(core: Core) -> Table:
             f"{number * count.sites:,}",
             f"{number * count.sites / core.sites:.1%}",
             f"{number * count.ff:,}",
+            f"{number * count.carry:,}",
             f"{number * count.dsp:,}",
             f"{number * count.bram / 2:g}",
+            f"{number * count.uram:,}",
             str(row.depth.levels),
             str(row.depth.chains),
             row.verified or "no",
@@ -68,7 +70,8 @@ def core_table(core: Core) -> Table:
     table.add_section()
     table.add_row(
         f"all: {core.per_mac:.2f} LUT/MAC of {macs:,}", "", "", f"{core.sites:,}", "", f"{core.total('ff'):,}",
-        f"{core.total('dsp'):,}", f"{core.total('bram') / 2:g}", str(core.depth.levels), str(core.depth.chains), "",
+        f"{core.total('carry'):,}", f"{core.total('dsp'):,}", f"{core.total('bram') / 2:g}", f"{core.total('uram'):,}",
+        str(core.depth.levels), str(core.depth.chains), "",
     )  # fmt: skip
     return table
 

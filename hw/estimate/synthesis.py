@@ -81,7 +81,8 @@ def _file(module: str, sources: Sequence[Path]) -> Path | None:
 
 @lru_cache(maxsize=1024)
 def _names(path: Path, _changed: int) -> frozenset[str]:
-    return frozenset(re.findall(r"\b(?:fpq|peer)_\w+", path.read_text(encoding="utf-8")))
+    code = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))  # comments speak of others, too
+    return frozenset(re.findall(r"\b(?:fpq|peer)_\w+", code))
 
 
 def children(module: str, sources: Sequence[Path] = ()) -> list[Path]:
