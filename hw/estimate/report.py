@@ -111,6 +111,13 @@ def _core_data(core: Core, product: float) -> dict[str, Any]:
             "parameters": dict(row.unit.design.parameters),
             "number": number,
             "lut_each": row.count.sites,
+            "ff_each": row.count.ff,
+            "carry_bits_each": row.count.carry,
+            "dsp_each": row.count.dsp,
+            "bram36_each": row.count.bram / 2,
+            "uram_each": row.count.uram,
+            "lut_levels": row.depth.levels,
+            "carry_chains": row.depth.chains,
             "verified": row.verified or "no",
         }
         for number, row in core.parts
