@@ -48,7 +48,12 @@ def _stub(kind: str, ports: Sequence[tuple[str, str, int]], sources: Sequence[An
     else:
         lines.append(f"  always_ff @(posedge {clock}) {{one_q, two_q}} <= {{hash ^ (hash >> 31), one_q}};")
     lines += [f"  logic [{total - 1}:0] answer;", "  logic [63:0] mixed;", f"  assign mixed = {state};"]
-    lines.append(f"  for (genvar i = 0; i < {total}; i++) assign answer[i] = mixed[(i*29+i/64)%64];")
+    # Word by word: Verilator unrolls no loop of more than 16,384 turns.
+    lines += [
+        f"  for (genvar i = 0; i < {(total + 63) // 64}; i++) begin : gen_words",
+        f"    for (genvar j = 0; j < 64 && 64 * i + j < {total}; j++) assign answer[64*i+j] = mixed[(j*29+i)%64];",
+        "  end",
+    ]
     lines.append(f"  assign {{{', '.join(name for name, _ in outputs)}}} = answer;")
     return "\n".join([*lines, "endmodule", ""])
 
