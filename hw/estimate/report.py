@@ -162,15 +162,16 @@ def write_report(
     units = [row for row in rows if row.unit.group in ("dot", "peer")]
     units.sort(key=lambda row: row.device == device.name)  # of two rows of a unit, this device's counts
     products = {row.unit.name: product_sites(row, device) for row in units}
-    own = next((products[row.unit.name] for row in rows if row.unit.design.top == "fpq_dot_fp4"), 0.0)
+    # LUT sites of a product in the array of a family's core; FP6's are not told from their tree, or are in DSP slices.
+    product = {r.unit.format: products[r.unit.name] for r in units if r.unit.group == "peer"} | {"fp6": 0.0}
+    product["fp4"] = next((products[row.unit.name] for row in rows if row.unit.design.top == "fpq_dot_fp4"), 0.0)
     bars: list[Bar] = [
         dot_bar(row, products[row.unit.name])
         for row in rows
         if row.unit.group in ("dot", "peer") and row.device == device.name
     ]
     for core in cores:
-        peer = next((products[r.unit.name] for r in rows if r.unit.group == "peer" and r.unit.format == core.family), 0)
-        parts = core.categories(own if core.family == "fp4" else peer)
+        parts = core.categories(product.get(core.family, 0.0))
         label = f"core {core.family} {core.geometry}, {core.device}"
         bars.append((label, {k: parts[k] / core.geometry.macs for k in CATEGORIES}, core.total("dsp")))
     data = {
@@ -187,7 +188,7 @@ def write_report(
             "geometry": asdict(FLAT), "lut_flat": flat.count.sites, "lut_by_parts": small.sites,
             "verified": flat.verified, "depth": asdict(flat.depth),
         },
-        "cores": [_core_data(core, own) for core in cores],
+        "cores": [_core_data(core, product.get(core.family, 0.0)) for core in cores],
         "rows": [row_data(row) for row in rows],
     }  # fmt: skip
     write_json(out / "estimate.json", data)
