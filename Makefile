@@ -85,7 +85,7 @@ estimate: $(VENV)/installed $(VENV)/estimate ## What the RTL costs by open synth
 
 .PHONY: estimate-all
 estimate-all: $(VENV)/installed $(VENV)/estimate ## The same, and every module with its default parameters (hours)
-	$(BIN)/python -m hw.estimate --modules --jobs $(JOBS)
+	$(BIN)/python -m hw.estimate --all --jobs $(JOBS)
 
 .PHONY: lint
 lint: $(VENV)/installed $(VENV)/test $(VENV)/lint $(VENV)/sim check-format check-gen ## Style, types, drift of generated files, RTL

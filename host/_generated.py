@@ -79,10 +79,10 @@ class Board:
     bandwidth_gbps: float
     clock_mhz: int
     fp6_dot: str
-    fp6_dsp_banks: int
     vivado: str
     image: str
     python: str
+    fp6_dsp_banks: int
     geometry: Mapping[str, Geometry]
 
 
@@ -297,9 +297,9 @@ BOARDS: dict[str, Board] = {
         clock_mhz=100,
         vivado="Standard",
         fp6_dot="lut",
-        fp6_dsp_banks=0,
         image="PYNQ 3.1 (4.0 ended Zynq-7000)",
         python="3.10",
+        fp6_dsp_banks=0,
         geometry={
             "fp4": Geometry(rows=8, columns=4, lanes=32, act_depth=2048, bus_bits=64, banks=1),
             "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=4096, bus_bits=64, banks=1),
@@ -320,9 +320,9 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Standard",
         fp6_dot="dsp",
-        fp6_dsp_banks=4,
         image="Kria-PYNQ 3.0 on Ubuntu 22.04",
         python="3.10",
+        fp6_dsp_banks=4,
         geometry={
             "fp4": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
             "fp6": Geometry(rows=4, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
@@ -343,9 +343,9 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Standard",
         fp6_dot="both",
-        fp6_dsp_banks=2,
         image="PYNQ 4.0",
         python="3.12",
+        fp6_dsp_banks=2,
         geometry={
             "fp4": Geometry(rows=16, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
             "fp6": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
@@ -366,9 +366,9 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Enterprise",
         fp6_dot="dsp",
-        fp6_dsp_banks=4,
         image="none ready-made: build PYNQ 4.0 for it",
         python="3.12",
+        fp6_dsp_banks=4,
         geometry={
             "fp4": Geometry(rows=16, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
             "fp6": Geometry(rows=8, columns=4, lanes=32, act_depth=8192, bus_bits=128, banks=4),
@@ -389,9 +389,9 @@ BOARDS: dict[str, Board] = {
         clock_mhz=300,
         vivado="Enterprise",
         fp6_dot="lut",
-        fp6_dsp_banks=0,
         image="PYNQ 4.0",
         python="3.12",
+        fp6_dsp_banks=0,
         geometry={
             "fp4": Geometry(rows=16, columns=48, lanes=32, act_depth=16384, bus_bits=512, banks=1),
             "fp6": Geometry(rows=16, columns=16, lanes=32, act_depth=16384, bus_bits=512, banks=1),

@@ -84,6 +84,7 @@ FAULTS = [
     ("boards.toml", "bus_bits = 64", "bus_bits = 100", "boards.pynq-z2.geometry.fp4.bus_bits", "64, 128, 256 or 512"),
     ("boards.toml", "bus_bits = 64", "bus_bits = 1024", "boards.pynq-z2.geometry.fp4.bus_bits", "or 512"),
     ("boards.toml", 'fp6_dot = "lut"', 'fp6_dot = "dsp"', "boards.pynq-z2.fp6_dot", "takes 256 DSP slices, 187 of 220"),
+    ("boards.toml", 'fp6_dot = "lut"', 'fp6_dot = "both"', "boards.pynq-z2.fp6_dot", "two banks or more"),
     ("boards.toml", 'fp6_dot = "lut"', 'fp6_dot = "luts"', "boards.pynq-z2.fp6_dot", "'dsp', 'lut' or 'both'"),
     ("boards.toml", "act_depth = 1024", "act_depth = 287", "simulation.small.act_depth", "288 chunks"),
     ("boards.toml", "geometry.fp4]", "geometry.fp5]", "boards.pynq-z2.geometry.fp5", "unknown family"),

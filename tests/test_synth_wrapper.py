@@ -102,6 +102,8 @@ def test_parameters_are_those_of_the_engine() -> None:
         job = make_job(board, family, "rtl")
         assert set(job.parameters) <= declared
         assert job.parameters["BusBits"] == job.bus_bits["m_axi_x"] == job.geometry.bus_bits
+        slices = {"dsp": job.geometry.banks, "both": job.geometry.banks // 2, "lut": 0}[job.board.fp6_dot]
+        assert job.parameters["Fp6Dsp"] == (slices if family == "fp6" else 0)
 
 
 @pytest.mark.parametrize(("board", "macro"), [("pynq-z2", "FPQ_SERIES7"), ("zcu102", "FPQ_ULTRASCALE"), ("vck190", "")])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hw.spec.schema import Board, load
+from hw.synth.config import make_job
 
 from .core import Core, Geometry
 
@@ -36,14 +37,10 @@ class Fit:
 
 
 def spec_geometry(board: str, family: str) -> Geometry:
-    """The geometry that hw/spec/boards.toml gives a board."""
-    one = load().boards.boards[board]
-    entry = one.geometry[family]
-    ultra = int(one.uram > 0)
-    fp6_dsp = one.fp6_dsp_banks if family == "fp6" else 0  # as hw/synth builds it
-    return Geometry(
-        entry.rows, entry.columns, entry.lanes, entry.act_depth, entry.bus_bits, entry.banks, ultra, fp6_dsp
-    )
+    """The geometry that a board's engine is built with."""
+    names = ("Rows", "Columns", "Lanes", "ActDepth", "BusBits", "Banks", "Ultra", "Fp6Dsp")
+    parameters = make_job(board, family, "rtl").parameters
+    return Geometry(*(parameters[name] for name in names))
 
 
 def _array(core: Core, geometry: Geometry) -> float:

@@ -46,7 +46,7 @@ class DeviceName(str, Enum):
     all = "all"
 
 
-def _selected(names: Sequence[str], settings: Sequence[str], format: str, modules: bool) -> list[Unit]:
+def _selected(names: Sequence[str], settings: Sequence[str], format: str, every: bool) -> list[Unit]:
     parameters = dict(_setting(text) for text in settings)
     if names:
         chosen = []
@@ -60,7 +60,7 @@ def _selected(names: Sequence[str], settings: Sequence[str], format: str, module
         return chosen
     if parameters:
         raise UsageError("--param needs --module: it sets that module's parameters")
-    units = [*headline_units(), *part_units(), *(module_units() if modules else [])]
+    units = [*headline_units(), *part_units(), *(module_units() if every else [])]
     return [unit for unit in units if not format or unit.format in ("", format)]
 
 
@@ -135,7 +135,9 @@ def estimate(
     format: Annotated[str, typer.Option(help="Only this format's units: fp4, fp6, int4, int8.")] = "",
     module: Annotated[list[str] | None, typer.Option(help="Only this module of hw/rtl (may be repeated).")] = None,
     param: Annotated[list[str] | None, typer.Option(help="NAME=NUMBER: a parameter of --module.")] = None,
-    modules: Annotated[bool, typer.Option("--modules", help="Every module with its default parameters, too.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every module with its default parameters, too (hours).")
+    ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="No boards' cores; shorter simulations.")] = False,
     no_check: Annotated[bool, typer.Option("--no-check", help="Count only: verify nothing, write no report.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Units at a time.")] = 2,
@@ -151,7 +153,7 @@ def estimate(
     if format not in ("", "fp4", "fp6", "int4", "int8"):
         raise UsageError(f"--format {format}: choose fp4, fp6, int4 or int8")
     devices = list(DEVICES.values()) if device == DeviceName.all else [DEVICES[device.value]]
-    units = _selected(module or [], param or [], format, modules)
+    units = _selected(module or [], param or [], format, every)
     console = Console() if sys.stdout.isatty() else Console(width=170)  # a file takes whole rows
     errors, check = Console(stderr=True), not no_check
     work = [(unit, one) for one in devices for unit in units if module or one in _built_for(unit)]

@@ -173,7 +173,7 @@ module fpq_accel
   `FPQ_REQUIRE(gen_spacing, Spacing >= 0, "fpq_accel: Spacing must not be negative; 0 lets the engine choose")
   `FPQ_REQUIRE(gen_out_width, OutWidth >= 4 && 2 ** $clog2(OutWidth) == OutWidth && Columns % OutWidth == 0
                && OutWidth * 16 <= BusBits,
-               "fpq_accel: OutWidth must be at least 4, a power of two, divide Columns, its outputs fit BusBits")
+               "fpq_accel: OutWidth must be a power of two, 4 or more, divide Columns, and fit BusBits as FP16")
   `FPQ_REQUIRE(gen_fp6_dsp, Fp6Dsp >= 0 && Fp6Dsp <= Banks,
                "fpq_accel: Fp6Dsp must be from 0 to Banks: the banks with FP6 products in DSP slices, not in LUTs")
   `FPQ_REQUIRE(gen_ultra, Ultra == 0 || Ultra == 1, "fpq_accel: Ultra must be 0 or 1")

@@ -59,7 +59,7 @@ module fpq_bank_scales
 
   for (genvar g = 0; g < Groups; g++) begin : gen_groups
     logic [15:0] a_q;
-    scale_t a;
+    scale_t a, a_ready;
 
     always_ff @(posedge clk_i) begin
       a_q <= a_held[(g*Share+int'(step_i))*16+:16];
@@ -72,31 +72,21 @@ module fpq_bank_scales
     );
 
     fpq_delay #(
-      .Width (12),
-      .Cycles(Wait)
+      .Width ($bits(scale_t)),
+      .Cycles(Wait - 1)
     ) u_wait (
       .clk_i,
-      .data_i({a.zero, a.significand}),
-      .data_o({a_zeros_o[g], a_significands_o[11*g+:11]})
+      .data_i(a),
+      .data_o(a_ready)
     );
 
     // The last of the cycles adds what is constant: fpq_term has an adder of its own behind it.
-    logic [5:0] exponent;
-    logic [ExponentBits-1:0] exponent_q;
-
-    fpq_delay #(
-      .Width (6),
-      .Cycles(Wait - 1)
-    ) u_exponent (
-      .clk_i,
-      .data_i(a.exponent),
-      .data_o(exponent)
-    );
-
     always_ff @(posedge clk_i) begin
-      exponent_q <= ExponentBits'(exponent) + (negative ? ExponentBits'(Negative) : ExponentBits'(Positive));
+      a_significands_o[11*g+:11] <= a_ready.significand;
+      a_zeros_o[g] <= a_ready.zero;
+      a_exponents_o[ExponentBits*g+:ExponentBits] <=
+          ExponentBits'(a_ready.exponent) + (negative ? ExponentBits'(Negative) : ExponentBits'(Positive));
     end
-    assign a_exponents_o[ExponentBits*g+:ExponentBits] = exponent_q;
   end
 
   for (genvar c = 0; c < Columns; c++) begin : gen_columns

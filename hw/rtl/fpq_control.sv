@@ -78,7 +78,7 @@ module fpq_control
   assign read = arvalid_i & arready_o;
   assign read_ctrl = read_q && read_addr_q[11:2] == RegCtrl[11:2];
 
-  // What is asked is kept and done in the next cycle: a write before its answer can be followed by a read.
+  // What is asked is kept, and done in the next cycle: before a read that comes after a write's answer.
   always_ff @(posedge clk_i) begin
     write_q      <= rst_ni & write;
     write_addr_q <= awaddr_i;

@@ -217,17 +217,13 @@ module fpq_core
   localparam int Slices = Family == fpq_pkg::FamilyFp6 ? Fp6Dsp : 0;
 
   for (genvar d = 0; d < 2; d++) begin : gen_form
-    localparam int OperandBits = fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family, d == 1);
-    logic [Rows*Lanes*OperandBits-1:0] operands;
-
     if (d == 1 ? Slices > 0 : Slices < Banks) begin : gen_used
+      localparam int OperandBits = fpq_bank_pkg::operand_bits(fpq_bank_pkg::DefaultTarget, Family, d == 1);
+      logic [Rows*Lanes*OperandBits-1:0] operands;
+
       fpq_operands #(.Family(Family), .Rows(Rows), .Lanes(Lanes), .Fp6Dsp(d == 1)) u_operands (
         .clk_i, .pass_i(fpq_bank_pkg::pass_of(chunk_dual, chunk_negative)), .codes_i(read_codes), .operands_o(operands)
       );
-    end else begin : gen_unused
-      assign operands = '0;
-      logic unused;
-      assign unused = ^operands;
     end
   end
 
@@ -262,7 +258,7 @@ module fpq_core
       .chunk_valid_i(chunk_valid[p]), .chunk_first_i(chunk_first), .chunk_last_i(chunk_last),
       .chunk_dual_i(chunk_dual), .chunk_negative_i(chunk_negative), .chunk_slot_i(chunk_slot),
       .chunk_tile_first_i(chunk_tile_first), .chunk_tile_last_i(chunk_tile_last), .chunk_bias_i(chunk_bias),
-      .a_codes_i(gen_form[p<Slices?1 : 0].operands), .w_codes_i(w_codes),
+      .a_codes_i(gen_form[p<Slices?1 : 0].gen_used.operands), .w_codes_i(w_codes),
       .a_scales_i(read_scales), .w_scales_i(w_scales),
       .bias_valid_i(bias_valid), .bias_entry_i(bias_entry), .bias_part_i(bias_part), .bias_i(bias),
       .sum_valid_o(sum_valid[p]), .sum_slot_o(sum_slot[p]), .drain_valid_o(drain_valid[p]),

@@ -15,8 +15,8 @@ module fpq_to_fp16
   localparam int FieldOne = ExponentBias - 23 - 14;
   localparam int Dropped = 13;
 
-  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent. The exponent field less 1, with each exponent;
-  // negative: a subnormal.
+  // Cycle 1: magnitude; 2^24 is taken as 2^23 with the next exponent. The exponent field less 1 (negative: a subnormal), for
+  // this exponent and the next: `power` chooses a cycle later, and no carry chain waits for it.
   logic [SignificandBits-1:0] magnitude;
   logic [SignificandBits-2:0] magnitude_q;
   logic [ExponentBits:0] field_1, field_this_q, field_next_q;
@@ -28,11 +28,11 @@ module fpq_to_fp16
 
   always_ff @(posedge clk_i) begin
     if (enable_i) begin
-      magnitude_q <= {magnitude[SignificandBits-2] | power, magnitude[SignificandBits-3:0]};
+      magnitude_q  <= {magnitude[SignificandBits-2] | power, magnitude[SignificandBits-3:0]};
       field_this_q <= {1'b0, x_i.exponent} - (ExponentBits + 1)'(FieldOne);
       field_next_q <= {1'b0, x_i.exponent} - (ExponentBits + 1)'(FieldOne - 1);
-      power_q     <= power;
-      negative_q  <= x_i.significand[SignificandBits-1];
+      power_q      <= power;
+      negative_q   <= x_i.significand[SignificandBits-1];
     end
   end
 

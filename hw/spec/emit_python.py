@@ -132,10 +132,10 @@ class Board:
     bandwidth_gbps: float
     clock_mhz: int
     fp6_dot: str
-    fp6_dsp_banks: int
     vivado: str
     image: str
     python: str
+    fp6_dsp_banks: int
     geometry: Mapping[str, Geometry]
 
 '''
@@ -231,12 +231,10 @@ def emit_host(spec: Spec) -> str:
     lines += ["}", "", "BOARDS: dict[str, Board] = {"]
     for board_name, board in spec.boards.boards.items():
         lines += [f"    {_str(board_name)}: Board(", f"        name={_str(board_name)},"]
-        for key in type(board).model_fields:
+        for key in (*type(board).model_fields, *type(board).model_computed_fields):
             if key != "geometry":
                 value = getattr(board, key)
                 lines.append(f"        {key}={_str(value) if isinstance(value, str) else value},")
-            if key == "fp6_dot":
-                lines.append(f"        fp6_dsp_banks={board.fp6_dsp_banks},")
         lines.append("        geometry={")
         lines += [f"            {_str(name)}: {_geometry(item)}," for name, item in board.geometry.items()]
         lines += ["        },", "    ),"]

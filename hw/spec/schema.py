@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from .tables import Table, float_table, integer_table
 
@@ -215,6 +215,7 @@ class Board(Strict):
     python: Annotated[str, Field(pattern=r"^3\.\d+$")]
     geometry: Annotated[dict[Name, Geometry], Field(min_length=1)]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def fp6_dsp_banks(self) -> int:
         """Banks of the FP6 engine whose products are in DSP slices: fpq_accel's Fp6Dsp."""
