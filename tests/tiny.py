@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from sw_quant.recipe import Recipe
+from sw_quant.packed import PackedModel, Source
+from sw_quant.quantize import quantize_model
+from sw_quant.recipe import Recipe, load_recipe
 from sw_quant.smoothing import SMOOTHED, Factors
 from sw_quant.var import Var, VarConfig, Vqvae, VqvaeConfig
 from sw_quant.var.checkpoint import LoadedModel
@@ -28,6 +30,8 @@ CONFIG = VarConfig(
         patch_sizes=(1, 2, 3),
     ),
 )
+
+SOURCE = Source(name="tiny", sha256="0" * 64)
 
 
 def tiny_model(shared_adaln: bool = False, seed: int = 0, **changes: Any) -> LoadedModel:
@@ -55,3 +59,8 @@ def tiny_factors(recipe: Recipe) -> Factors | None:
     generator = torch.Generator().manual_seed(0)
     names = [f"{block}.{kind}" for block in range(CONFIG.depth) for kind in SMOOTHED]
     return Factors({name: torch.exp(torch.randn(CONFIG.width, generator=generator)) for name in names})
+
+
+def tiny_packed(recipe: str = "fpqvar-fp4", **model: Any) -> PackedModel:
+    """The tiny model, quantized."""
+    return quantize_model(tiny_model(**model), load_recipe(recipe), SOURCE)
