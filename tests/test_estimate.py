@@ -2,6 +2,8 @@
 """make estimate: counting rules on small netlists, depth, the floor, the comparison in lockstep, the report."""
 
 import json
+import os
+import subprocess
 from dataclasses import replace
 from itertools import product as product_of
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 pytest.importorskip("pyosys")
 
+from host.devices.verilate import VERILATOR_ENVIRONMENT, verilator_root
 from hw.estimate.boards import Fit, fits, largest
 from hw.estimate.catalog import Unit
 from hw.estimate.cli import app
@@ -20,6 +23,7 @@ from hw.estimate.interpret import interpretable
 from hw.estimate.measure import Row, sane
 from hw.estimate.netlist import Count, Netlist
 from hw.estimate.report import FLAT, write_report
+from hw.estimate.stubs import stub_modules
 from hw.estimate.synthesis import DEVICES, Design, digest, overridable, synthesize
 from hw.estimate.verify import lockstep
 from hw.spec.schema import load
@@ -336,3 +340,16 @@ def test_the_peers_multiply_right(bits: int, exponent: int, format: str, tmp_pat
     units = [code_units(code, FORMATS[format]) for code in range(1 << bits)]
     for a, w in product_of(codes, codes):
         assert evaluate(module, {"a_i": a, "w_i": w}) == units[a] * units[w], f"{a} * {w}"
+
+
+def test_a_stub_may_be_wider_than_verilator_unrolls(tmp_path: Path) -> None:
+    """A VCK190's array gives 16,896 bits; a loop of more than 16,384 turns is refused."""
+    ports = {"clk_i": [2], "valid_i": [3], "sums_o": list(range(4, 4 + 16896))}
+    ways = {name: "output" if name == "sums_o" else "input" for name in ports}
+    cell = {"type": "fpq_array", "port_directions": ways, "connections": ports}
+    source = tmp_path / "stubs.sv"
+    source.write_text(stub_modules(["fpq_array"], {"cells": {"u_array": cell}}, ()), encoding="utf-8")
+    command = [str(verilator_root() / "bin" / "verilator"), "--lint-only", "-Wno-fatal", str(source)]
+    environment = {**os.environ, **VERILATOR_ENVIRONMENT}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr[-500:]
