@@ -32,6 +32,7 @@ module fpq_x_loader
 );
 
   localparam int RowLog2 = Rows > 1 ? $clog2(Rows) : 1;
+  localparam logic [RowLog2:0] TileRows = (RowLog2 + 1)'(Rows - 2);
 
   typedef enum logic [2:0] {
     Idle,     // no job
@@ -45,7 +46,7 @@ module fpq_x_loader
   x_job_t job_q;
   logic [63:0] addr_q;
   logic [32:0] left_q;               // rows of the job from this one on, less 2: the sign tells of the last
-  logic [RowLog2-1:0] row_q;         // row of the tile
+  logic [RowLog2:0] rows_q;          // rows of the tile from this one on, less 2: likewise
   logic [CreditWidth-1:0] credit_q;  // free entries of the activation buffer
   logic [CreditWidth-1:0] credit_change;
   logic room_q, open_q, reserve, row_taken, tile_end, job_end;  // open_q: the fence is passed
@@ -57,7 +58,7 @@ module fpq_x_loader
   assign row_addr_o   = addr_q;
   assign row_tag_o    = job_q.tag;
   assign row_taken    = row_valid_o & row_ready_i;
-  assign tile_end     = row_q == RowLog2'(Rows - 1);
+  assign tile_end     = rows_q[RowLog2];
   assign job_end      = left_q[32];
 
   // Entries come back at any time; they are handed out in the other cycles.
@@ -90,10 +91,10 @@ module fpq_x_loader
     if (job_ready_o) begin
       job_q  <= job_i;
       addr_q <= job_i.address;
-      row_q  <= '0;
+      rows_q <= TileRows;
     end else if (row_taken) begin
       addr_q <= addr_q + 64'(job_q.stride);
-      row_q  <= tile_end ? '0 : row_q + 1'b1;
+      rows_q <= tile_end ? TileRows : rows_q - 1'b1;
     end
     // The tag stays there until this command's own writes are complete.
     open_q <= job_ready_o ? !job_i.fence : open_q | (retired_tag_i == job_q.tag);
