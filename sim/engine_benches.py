@@ -53,6 +53,14 @@ def _issue(rows: int, columns: int, banks: int, slots: int, spacing: int) -> Ben
     return Bench(f"issue-{banks}-{slots}-{spacing}", "fpq_issue", "test_issue", parameters, "verilator", environment)
 
 
+def _x_loader(rows: int, act_depth: int) -> Bench:
+    size = {"rows": rows, "act_depth": act_depth}
+    parameters = {"Rows": rows, "ActDepth": act_depth}
+    return Bench(
+        f"x-loader-{rows}", "fpq_x_loader", "test_x_loader", parameters, "verilator", {"SIZE": json.dumps(size)}
+    )
+
+
 def _violation(kind: str) -> Bench:
     said = "RunStable: offer withdrawn or changed"
     return Bench(
@@ -76,6 +84,9 @@ ENGINE_BENCHES = [
     _plan("fp4", Geometry(rows=8, columns=16, lanes=32, act_depth=8192, bus_bits=128)),
     _plan("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=64)),
     _plan("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=1024, bus_bits=512)),
+    _x_loader(1, 64),
+    _x_loader(4, 64),
+    _x_loader(12, 256),
     _weights("fp4", 4, 1, 3, 8, 32, 128),
     _weights("fp6", 6, 0, 1, 4, 64, 256),
     _weights("int4", 4, 1, 2, 12, 32, 64),

@@ -67,7 +67,7 @@ module fpq_x_loader
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) credit_q <= CreditWidth'(ActDepth);
-    else if (free_valid_i | reserve) credit_q <= credit_q + credit_change + CreditWidth'(~free_valid_i);
+    else if (free_valid_i | reserve) credit_q <= credit_q + credit_change + {{CreditWidth-1{1'b0}}, ~free_valid_i};
     room_q <= credit_q >= CreditWidth'(job_q.chunks);
     row_span_o <= {job_q.k, 1'b0} - 1'b1;  // long there when the job's first row is read
   end
