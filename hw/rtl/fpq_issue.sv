@@ -62,8 +62,7 @@ module fpq_issue
 
   logic walk_valid, walk_ready, super_valid, super_ready, run_valid, run_ready;
   super_t walk_super, run_super;
-  // The super-tile's K is one group, its rows are one tile: asked before the queue, because reading it takes a level.
-  logic run_single, run_alone;
+  logic run_alone;  // the super-tile's rows are one tile: asked before the queue, because reading it takes a level
   run_t next_run, run;
 
   fpq_issue_walk #(.Rows(Rows), .Columns(Columns), .Banks(Banks), .Slots(Slots)) u_walk (
@@ -71,17 +70,16 @@ module fpq_issue
     .super_valid_o(walk_valid), .super_ready_i(walk_ready), .super_o(walk_super)
   );
 
-  fpq_fifo #(.Width($bits(super_t) + 2), .Depth(2)) u_super (
+  fpq_fifo #(.Width($bits(super_t) + 1), .Depth(2)) u_super (
     .clk_i, .rst_ni,
     .valid_i(walk_valid), .ready_o(walk_ready),
-    .data_i({walk_super.groups == ChunkWidth'(1), walk_super.tiles == SlotWidth'(1), walk_super}),
-    .valid_o(super_valid), .ready_i(super_ready), .data_o({run_single, run_alone, run_super})
+    .data_i({walk_super.tiles == SlotWidth'(1), walk_super}),
+    .valid_o(super_valid), .ready_i(super_ready), .data_o({run_alone, run_super})
   );
 
   fpq_issue_runs #(.Slots(Slots)) u_runs (
     .clk_i, .rst_ni,
-    .super_valid_i(super_valid), .super_ready_o(super_ready), .super_i(run_super),
-    .super_single_i(run_single), .super_alone_i(run_alone),
+    .super_valid_i(super_valid), .super_ready_o(super_ready), .super_i(run_super), .super_alone_i(run_alone),
     .run_valid_o(run_valid), .run_ready_i(run_ready), .run_o(next_run)
   );
 

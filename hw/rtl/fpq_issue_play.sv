@@ -41,15 +41,18 @@ module fpq_issue_play
   run_t next, run_q;
   logic next_valid, valid_q, load, end_of_run;
   logic [ChunkWidth-1:0] left_q;               // chunks, this one included
-  logic first_q, last_q, slot_ok_q, slot_drains_q;
+  logic first_q, last_q, slot_drains_q;
+  logic need_tile_q;                           // the chunk at hand waits for a row tile
+  logic [Banks-1:0] need_chunk_q;              // the run's chunks wait for weights of these banks
+  logic slot_ok_q, same_slot_q;                // the slot was free a cycle ago; and is taken since, by the run before
   logic [SpaceWidth-1:0] space_q;              // cycles until a run may end
   logic space_ok_q, tile_ok, chunk_ok, end_ok;
-  logic [Banks-1:0] mask;
+  logic free_now, free_next, same_slot;
 
-  assign mask = run_q.mask[Banks-1:0];
-  assign tile_ok  = ~(first_q & run_q.wait_tile) | tile_any_i;
-  assign chunk_ok = ~run_q.wait_chunks | (&(chunk_any_i | ~mask));
-  assign end_ok   = ~last_q | (space_ok_q & slot_ok_q);
+  // Few flags, for `go` is on everything's way: two levels with four banks.
+  assign tile_ok  = ~need_tile_q | tile_any_i;
+  assign chunk_ok = &(chunk_any_i | ~need_chunk_q);
+  assign end_ok   = ~last_q | (space_ok_q & slot_ok_q & ~same_slot_q);
   assign go_o = valid_q & tile_ok & chunk_ok & end_ok;
   assign end_of_run = go_o & last_q;
   assign load = ~valid_q | end_of_run;
@@ -62,15 +65,26 @@ module fpq_issue_play
   assign first_o = first_q;
   assign last_o  = last_q;
   assign run_o   = run_q;
-  assign tile_take_o  = go_o & first_q & run_q.wait_tile;
-  assign chunk_take_o = mask & {Banks{go_o & run_q.wait_chunks}};
+  assign tile_take_o  = go_o & need_tile_q;
+  assign chunk_take_o = {Banks{go_o}} & need_chunk_q;
 
   assign load_stall_o  = ~valid_q | ~tile_ok | ~chunk_ok;
   assign store_stall_o = valid_q & tile_ok & chunk_ok & last_q & slot_drains_q;
 
+  // Both slots are looked up before it is known whether the next run is loaded.
+  assign free_now  = slot_free_i[run_q.slot[SlotLog2-1:0]];
+  assign free_next = slot_free_i[next.slot[SlotLog2-1:0]];
+  assign same_slot = run_q.slot == next.slot;
+
   always_ff @(posedge clk_i) begin
     if (!rst_ni) valid_q <= 1'b0;
     else if (load) valid_q <= next_valid;
+
+    slot_ok_q     <= load ? free_next : free_now;
+    same_slot_q   <= load & valid_q & same_slot;
+    slot_drains_q <= slot_drains_i[run_q.slot[SlotLog2-1:0]];
+    if (load | go_o) need_tile_q <= load & next.wait_tile;
+    if (load) need_chunk_q <= next.mask[Banks-1:0] & {Banks{next.wait_chunks}};
 
     if (load) begin
       run_q   <= next;
@@ -79,19 +93,13 @@ module fpq_issue_play
       left_q  <= next.length;
       act_addr_o   <= next.act_addr;
       chunk_addr_o <= next.chunk_addr;
-      // Not if the run at hand is about to take the same slot: then it is looked up again below.
-      slot_ok_q <= slot_free_i[next.slot[SlotLog2-1:0]] && !(valid_q && run_q.slot == next.slot);
-    end else begin
-      if (go_o) begin
-        first_q <= 1'b0;
-        last_q  <= left_q == ChunkWidth'(2);
-        left_q  <= left_q - 1'b1;
-        act_addr_o   <= act_addr_o + 1'b1;
-        chunk_addr_o <= chunk_addr_o + 1'b1;
-      end
-      slot_ok_q <= slot_free_i[run_q.slot[SlotLog2-1:0]];
+    end else if (go_o) begin
+      first_q <= 1'b0;
+      last_q  <= left_q == ChunkWidth'(2);
+      left_q  <= left_q - 1'b1;
+      act_addr_o   <= act_addr_o + 1'b1;
+      chunk_addr_o <= chunk_addr_o + 1'b1;
     end
-    slot_drains_q <= slot_drains_i[run_q.slot[SlotLog2-1:0]];
   end
 
   always_ff @(posedge clk_i) begin

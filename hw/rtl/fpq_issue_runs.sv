@@ -14,8 +14,7 @@ module fpq_issue_runs
   input  logic   super_valid_i,
   output logic   super_ready_o,
   input  super_t super_i,
-  input  logic   super_single_i,  // it has one group
-  input  logic   super_alone_i,   // it has one row tile
+  input  logic   super_alone_i,  // it has one row tile
   output logic   run_valid_o,
   input  logic   run_ready_i,
   output run_t   run_o
@@ -24,23 +23,22 @@ module fpq_issue_runs
   super_t super_q;
   logic valid_q, negative_q;
   logic [SlotWidth-1:0] tile_q;                              // row tile of the super-tile
-  logic [ChunkWidth-1:0] group_q;
+  logic [SlotWidth-1:0] tiles_q;                             // row tiles of the pass from this one on
+  logic [ChunkWidth:0] groups_q;                             // groups from this one on, less 2: the sign tells of the last
   logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; this and the next group's
   logic [RingAddrWidth-1:0] chunk_q, scale_q;
-  logic tile_last_q, group_last_q, group_end_q;              // flags of the run at hand, kept ahead
-  logic step, pass_last, super_end, next_tile_last, next_negative;
-  logic [SlotWidth-1:0] next_tile;
-  logic [ChunkWidth-1:0] next_group;
+  // Flags of the run at hand, kept ahead: of the first and last row tile, of the first group, of a group's last run.
+  logic tile_first_q, tile_last_q, alone_q, group_first_q, group_end_q;
+  logic step, pass_last, group_last, super_end, next_tile_last, next_negative;
 
-  assign pass_last = negative_q | ~super_q.dual;
+  assign pass_last  = negative_q | ~super_q.dual;
+  assign group_last = groups_q[ChunkWidth];
   assign step      = valid_q & run_ready_i;
-  assign super_end = group_end_q & group_last_q;
+  assign super_end = group_end_q & group_last;
   assign super_ready_o = ~valid_q | (run_ready_i & super_end);
   assign run_valid_o = valid_q;
 
-  assign next_tile  = tile_last_q ? '0 : tile_q + 1'b1;
-  assign next_group = group_q + 1'b1;
-  assign next_tile_last = next_tile == super_q.tiles - 1'b1;
+  assign next_tile_last = tile_last_q ? alone_q : tiles_q == SlotWidth'(2);
   assign next_negative  = tile_last_q ? ~pass_last : negative_q;
 
   always_comb begin
@@ -48,17 +46,17 @@ module fpq_issue_runs
     run_o.act_addr    = act_q;
     run_o.chunk_addr  = chunk_q;
     run_o.scale_addr  = scale_q;
-    run_o.length      = group_last_q ? super_q.last_chunks : super_q.group_chunks;
+    run_o.length      = group_last ? super_q.last_chunks : super_q.group_chunks;
     run_o.bias        = super_q.bias;
     run_o.mask        = super_q.mask;
     run_o.dual        = super_q.dual;
     run_o.negative    = negative_q;
-    run_o.tile_first  = group_q == '0 && !negative_q;
-    run_o.tile_last   = group_last_q & pass_last;
-    run_o.wait_tile   = super_q.first_set && group_q == '0 && !negative_q;
-    run_o.wait_chunks = super_q.first && tile_q == '0 && !negative_q;
+    run_o.tile_first  = group_first_q & ~negative_q;
+    run_o.tile_last   = group_last & pass_last;
+    run_o.wait_tile   = super_q.first_set & group_first_q & ~negative_q;
+    run_o.wait_chunks = super_q.first & tile_first_q & ~negative_q;
     run_o.free_chunks = super_q.last & group_end_q;
-    run_o.free_tile   = super_q.last_set & group_last_q & pass_last;
+    run_o.free_tile   = super_q.last_set & group_last & pass_last;
     run_o.free_set    = super_q.last & super_end;
     run_o.tile_chunks = super_q.chunks;
     run_o.groups      = super_q.groups;
@@ -69,33 +67,39 @@ module fpq_issue_runs
     else if (super_ready_o) valid_q <= super_valid_i;
 
     if (super_ready_o) begin
-      super_q      <= super_i;
-      tile_q       <= '0;
-      negative_q   <= 1'b0;
-      group_q      <= '0;
-      act_q        <= super_i.act_addr;
-      group_act_q  <= super_i.act_addr;
-      next_act_q   <= super_i.act_addr + ActAddrWidth'(super_i.group_chunks);
-      chunk_q      <= super_i.chunk_addr;
-      scale_q      <= super_i.scale_addr;
-      tile_last_q  <= super_alone_i;
-      group_end_q  <= super_alone_i & ~super_i.dual;
-      group_last_q <= super_single_i;
+      super_q       <= super_i;
+      tile_q        <= '0;
+      tiles_q       <= super_i.tiles;
+      negative_q    <= 1'b0;
+      act_q         <= super_i.act_addr;
+      group_act_q   <= super_i.act_addr;
+      next_act_q    <= super_i.act_addr + ActAddrWidth'(super_i.group_chunks);
+      chunk_q       <= super_i.chunk_addr;
+      scale_q       <= super_i.scale_addr;
+      tile_first_q  <= 1'b1;
+      tile_last_q   <= super_alone_i;
+      alone_q       <= super_alone_i;
+      group_first_q <= 1'b1;
+      group_end_q   <= super_alone_i & ~super_i.dual;
     end else if (step) begin
-      tile_q      <= next_tile;
-      tile_last_q <= next_tile_last;
-      negative_q  <= next_negative;
-      group_end_q <= next_tile_last & (next_negative | ~super_q.dual);
-      act_q       <= act_q + ActAddrWidth'(super_q.chunks);
+      tile_q       <= tile_last_q ? '0 : tile_q + 1'b1;
+      tiles_q      <= tile_last_q ? super_q.tiles : tiles_q - 1'b1;
+      tile_first_q <= tile_last_q;
+      tile_last_q  <= next_tile_last;
+      negative_q   <= next_negative;
+      group_end_q  <= next_tile_last & (next_negative | ~super_q.dual);
+      act_q        <= act_q + ActAddrWidth'(super_q.chunks);
       if (tile_last_q) act_q <= pass_last ? next_act_q : group_act_q;
       if (group_end_q) begin
-        group_q      <= next_group;
-        group_last_q <= next_group == super_q.groups - 1'b1;
-        group_act_q  <= next_act_q;
-        next_act_q   <= next_act_q + ActAddrWidth'(super_q.group_chunks);
-        chunk_q      <= chunk_q + RingAddrWidth'(super_q.group_chunks);
-        scale_q      <= scale_q + 1'b1;
+        group_first_q <= 1'b0;
+        group_act_q   <= next_act_q;
+        next_act_q    <= next_act_q + ActAddrWidth'(super_q.group_chunks);
+        chunk_q       <= chunk_q + RingAddrWidth'(super_q.group_chunks);
+        scale_q       <= scale_q + 1'b1;
       end
+    end
+    if (super_ready_o | (step & group_end_q)) begin
+      groups_q <= (super_ready_o ? {1'b0, super_i.groups} : groups_q) + {{ChunkWidth{1'b1}}, ~super_ready_o};
     end
   end
 

@@ -39,13 +39,18 @@ module fpq_issue_walk
   logic [31:0] rows_q, columns_q;               // left, this block's and this set's included
   logic [TileWidth-1:0] tiles_q;                // row tiles of the block
   logic [TileWidth-1:0] left_q;                 // row tiles of the set that are left
-  logic [SlotWidth-1:0] some_q, passed_q;       // row tiles of the super-tile; those passed
+  logic [SlotWidth-1:0] some_q;                 // row tiles of the super-tile
+  logic [SlotWidth:0] pass_q;                   // those to pass, this one included, less 2: the sign tells of the last
   logic [ActAddrWidth-1:0] block_q, act_q;      // first chunk of the block, of the super-tile
   logic [RingAddrWidth-1:0] chunk_q, scale_q;
   logic [BiasWidth-1:0] bias_q;
   logic [MaxBanks-1:0] mask_q;
   logic half_q, first_q, first_set_q, last_set_q, last_q, last_block_q;
   logic [31:0] block_tiles;  // if it is the last block
+  // What Split asks of the row tiles that are left, a cycle ahead: no more than half of the slots; fewer than all; a half of them.
+  logic [TileWidth-1:0] left;
+  logic few_q, fits_q;
+  logic [SlotWidth-1:0] halved_q;
 
   assign job_ready_o = state_q == Idle;
   assign super_valid_o = state_q == Offer;
@@ -55,9 +60,13 @@ module fpq_issue_walk
     chunks: job_q.chunks, groups: job_q.groups, group_chunks: job_q.group_chunks, last_chunks: job_q.last_chunks
   };
 
+  assign left = state_q == Set ? tiles_q : left_q;
   assign block_tiles = (rows_q + 32'(Rows - 1)) >> RowLog2;
 
   always_ff @(posedge clk_i) begin
+    few_q    <= left <= Half;
+    fits_q   <= left < 2 * Half;
+    halved_q <= SlotWidth'((left + 1'b1) >> 1);
     if (!rst_ni) begin
       state_q <= Idle;
       block_q <= '0;
@@ -90,22 +99,22 @@ module fpq_issue_walk
         Split: begin
           // Between half of the slots and all of them are halved, so that no super-tile is short.
           state_q <= Offer;
-          last_q  <= left_q <= Half;
-          if (left_q <= Half) some_q <= SlotWidth'(left_q);
-          else if (left_q < 2 * Half) some_q <= SlotWidth'((left_q + 1'b1) >> 1);
-          else some_q <= SlotWidth'(Half);
-          passed_q <= SlotWidth'(1);
+          last_q  <= few_q;
+          some_q  <= few_q ? SlotWidth'(left_q) : fits_q ? halved_q : SlotWidth'(Half);
         end
-        Offer: if (super_ready_i) begin
-          state_q <= Step;
-          half_q  <= ~half_q;
-          first_q <= 1'b0;
-          left_q  <= left_q - TileWidth'(some_q);
+        Offer: begin
+          pass_q <= {1'b0, some_q} - (SlotWidth + 1)'(2);
+          if (super_ready_i) begin
+            state_q <= Step;
+            half_q  <= ~half_q;
+            first_q <= 1'b0;
+            left_q  <= left_q - TileWidth'(some_q);
+          end
         end
         Step: begin
           act_q <= act_q + ActAddrWidth'(job_q.chunks);
-          passed_q <= passed_q + 1'b1;
-          if (passed_q == some_q) state_q <= last_q ? Next : Split;
+          pass_q <= pass_q - 1'b1;
+          if (pass_q[SlotWidth]) state_q <= last_q ? Next : Split;
         end
         Next: begin
           chunk_q <= chunk_q + RingAddrWidth'(job_q.chunks);

@@ -26,6 +26,8 @@ module fpq_slots #(
   logic [Slots-1:0] sums_q;                 // sums under way
   logic [Banks-1:0][Slots-1:0] drains_q;    // drains under way
   logic [Slots-1:0] drains;
+  logic [Banks-1:0] drain_q;                // what the banks say, a cycle later: a slot's number is read from a memory
+  logic [Banks-1:0][SlotLog2-1:0] drain_slot_q;
   // Whose slot it is that was taken is noted a cycle later; free_o does not wait for it.
   logic taken_q, taken_drain_q;
   logic [SlotLog2-1:0] taken_slot_q;
@@ -41,6 +43,8 @@ module fpq_slots #(
     taken_drain_q <= take_drain_i;
     taken_mask_q  <= take_mask_i;
     taken_q       <= rst_ni & take_i;
+    drain_q       <= {Banks{rst_ni}} & drain_valid_i;
+    drain_slot_q  <= drain_slot_i;
     if (!rst_ni) begin
       sums_q   <= '0;
       drains_q <= '0;
@@ -51,7 +55,7 @@ module fpq_slots #(
       drains_o <= drains;
       if (sum_valid_i) sums_q[sum_slot_i] <= 1'b0;
       for (int p = 0; p < Banks; p++) begin
-        if (drain_valid_i[p]) drains_q[p][drain_slot_i[p]] <= 1'b0;
+        if (drain_q[p]) drains_q[p][drain_slot_q[p]] <= 1'b0;
       end
       if (take_i) free_o[take_slot_i] <= 1'b0;
       if (taken_q) begin
@@ -67,7 +71,7 @@ module fpq_slots #(
   `FPQ_ASSERT(TakeFree, !take_i || free_o[take_slot_i])
   `FPQ_ASSERT(SumWanted, !sum_valid_i || sums_q[sum_slot_i])
   for (genvar p = 0; p < Banks; p++) begin : gen_bank
-    `FPQ_ASSERT(DrainWanted, !drain_valid_i[p] || drains_q[p][drain_slot_i[p]])
+    `FPQ_ASSERT(DrainWanted, !drain_q[p] || drains_q[p][drain_slot_q[p]])
   end
 
 endmodule
