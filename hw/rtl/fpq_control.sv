@@ -60,9 +60,25 @@ module fpq_control
   logic start_q, done_q, enable_q;
   logic [1:0] interrupt_enable_q, interrupt_q;
   logic write, write_q, read, read_q, read_ctrl;
-  logic [11:0] write_addr_q, read_addr_q;
   logic [31:0] write_data_q, mask, ctrl, data;
   logic [3:0] strobe_q;
+
+  // The words that are read, in one order, and those that are written: a bit each tells which one it is.
+  localparam int Reads = 27;
+  localparam int Writes = 7;
+  localparam logic [Reads-1:0][9:0] ReadAt = {
+    RegCtrl[11:2], RegGier[11:2], RegIpIer[11:2], RegIpIsr[11:2],
+    RegListAddress[11:2], RegListAddress[11:2] + 10'd1, RegCount[11:2],
+    RegIdentity[11:2], RegGeometry[11:2], RegActDepth[11:2], RegStatus[11:2], RegErrorIndex[11:2],
+    RegFlags[11:2], RegOverflowIndex[11:2], RegNonfiniteIndex[11:2],
+    RegBusyCycles[11:2], RegBusyCycles[11:2] + 10'd1, RegComputeCycles[11:2], RegComputeCycles[11:2] + 10'd1,
+    RegLoadStallCycles[11:2], RegLoadStallCycles[11:2] + 10'd1,
+    RegStoreStallCycles[11:2], RegStoreStallCycles[11:2] + 10'd1,
+    RegReadBytes[11:2], RegReadBytes[11:2] + 10'd1, RegWriteBytes[11:2], RegWriteBytes[11:2] + 10'd1
+  };
+  logic [Reads-1:0] read_at_q;
+  logic [Reads-1:0][31:0] words;
+  logic [Writes-1:0] write_at_q;
 
   // Bytes that are not written keep their value.
   function automatic logic [31:0] merge(logic [31:0] old, logic [31:0] new_data, logic [31:0] bits);
@@ -76,16 +92,16 @@ module fpq_control
 
   assign arready_o = ~rvalid_o & ~read_q;
   assign read = arvalid_i & arready_o;
-  assign read_ctrl = read_q && read_addr_q[11:2] == RegCtrl[11:2];
+  assign read_ctrl = read_q & read_at_q[Reads-1];
 
   // What is asked is kept, and done in the next cycle: before a read that comes after a write's answer.
   always_ff @(posedge clk_i) begin
     write_q      <= rst_ni & write;
-    write_addr_q <= awaddr_i;
     write_data_q <= wdata_i;
     strobe_q     <= wstrb_i;
     read_q       <= rst_ni & read;
-    if (read) read_addr_q <= araddr_i;
+    for (int i = 0; i < Writes; i++) write_at_q[i] <= awaddr_i[11:2] == ReadAt[Reads-1-i];
+    for (int i = 0; i < Reads; i++) if (read) read_at_q[i] <= araddr_i[11:2] == ReadAt[i];
   end
 
   always_ff @(posedge clk_i) begin
@@ -107,16 +123,13 @@ module fpq_control
       if (read_ctrl) done_q <= 1'b0;
       if (write) bvalid_o <= 1'b1;
       if (write_q) begin
-        unique case (write_addr_q[11:2])
-          RegCtrl[11:2]: if (write_data_q[RegCtrlApStartLsb] && strobe_q[0]) start_q <= 1'b1;
-          RegGier[11:2]: if (strobe_q[0]) enable_q <= write_data_q[RegGierEnableLsb];
-          RegIpIer[11:2]: if (strobe_q[0]) interrupt_enable_q <= write_data_q[1:0];
-          RegIpIsr[11:2]: if (strobe_q[0]) interrupt_q <= interrupt_q ^ write_data_q[1:0];
-          RegListAddress[11:2]: list_addr_o[31:0] <= merge(list_addr_o[31:0], write_data_q, mask);
-          RegListAddress[11:2] + 10'd1: list_addr_o[63:32] <= merge(list_addr_o[63:32], write_data_q, mask);
-          RegCount[11:2]: count_o <= merge(count_o, write_data_q, mask);
-          default: ;
-        endcase
+        if (write_at_q[0] && strobe_q[0] && write_data_q[RegCtrlApStartLsb]) start_q <= 1'b1;
+        if (write_at_q[1] && strobe_q[0]) enable_q <= write_data_q[RegGierEnableLsb];
+        if (write_at_q[2] && strobe_q[0]) interrupt_enable_q <= write_data_q[1:0];
+        if (write_at_q[3] && strobe_q[0]) interrupt_q <= interrupt_q ^ write_data_q[1:0];
+        if (write_at_q[4]) list_addr_o[31:0] <= merge(list_addr_o[31:0], write_data_q, mask);
+        if (write_at_q[5]) list_addr_o[63:32] <= merge(list_addr_o[63:32], write_data_q, mask);
+        if (write_at_q[6]) count_o <= merge(count_o, write_data_q, mask);
       end
       // An end that falls on a read or write is not lost.
       if (done_i) begin
@@ -138,40 +151,22 @@ module fpq_control
     ctrl[RegCtrlApReadyLsb]   = done_q;
     ctrl[RegCtrlInterruptLsb] = interrupt_o;
 
-    unique case (read_addr_q[11:2])
-      RegCtrl[11:2]: data = ctrl;
-      RegGier[11:2]: data = 32'(enable_q) << RegGierEnableLsb;
-      RegIpIer[11:2]: data = 32'(interrupt_enable_q);
-      RegIpIsr[11:2]: data = 32'(interrupt_q);
-      RegListAddress[11:2]: data = list_addr_o[31:0];
-      RegListAddress[11:2] + 10'd1: data = list_addr_o[63:32];
-      RegCount[11:2]: data = count_o;
-      RegIdentity[11:2]: data = Identity;
-      RegGeometry[11:2]: data = Geometry;
-      RegActDepth[11:2]: data = 32'(ActDepth);
-      RegStatus[11:2]: data = 32'(status_i);
-      RegErrorIndex[11:2]: data = error_index_i;
-      RegFlags[11:2]: data = flags_i;
-      RegOverflowIndex[11:2]: data = overflow_index_i;
-      RegNonfiniteIndex[11:2]: data = nonfinite_index_i;
-      RegBusyCycles[11:2]: data = busy_cycles_i[31:0];
-      RegBusyCycles[11:2] + 10'd1: data = busy_cycles_i[63:32];
-      RegComputeCycles[11:2]: data = compute_cycles_i[31:0];
-      RegComputeCycles[11:2] + 10'd1: data = compute_cycles_i[63:32];
-      RegLoadStallCycles[11:2]: data = load_stall_cycles_i[31:0];
-      RegLoadStallCycles[11:2] + 10'd1: data = load_stall_cycles_i[63:32];
-      RegStoreStallCycles[11:2]: data = store_stall_cycles_i[31:0];
-      RegStoreStallCycles[11:2] + 10'd1: data = store_stall_cycles_i[63:32];
-      RegReadBytes[11:2]: data = read_bytes_i[31:0];
-      RegReadBytes[11:2] + 10'd1: data = read_bytes_i[63:32];
-      RegWriteBytes[11:2]: data = write_bytes_i[31:0];
-      RegWriteBytes[11:2] + 10'd1: data = write_bytes_i[63:32];
-      default: data = '0;
-    endcase
+    words = {
+      ctrl, 32'(enable_q) << RegGierEnableLsb, 32'(interrupt_enable_q), 32'(interrupt_q),
+      list_addr_o[31:0], list_addr_o[63:32], count_o,
+      Identity, Geometry, 32'(ActDepth), 32'(status_i), error_index_i,
+      flags_i, overflow_index_i, nonfinite_index_i,
+      busy_cycles_i[31:0], busy_cycles_i[63:32], compute_cycles_i[31:0], compute_cycles_i[63:32],
+      load_stall_cycles_i[31:0], load_stall_cycles_i[63:32],
+      store_stall_cycles_i[31:0], store_stall_cycles_i[63:32],
+      read_bytes_i[31:0], read_bytes_i[63:32], write_bytes_i[31:0], write_bytes_i[63:32]
+    };
+    data = '0;
+    for (int i = 0; i < Reads; i++) data |= words[i] & {32{read_at_q[i]}};
   end
 
   logic unused;
-  assign unused = ^{write_addr_q[1:0], read_addr_q[1:0]};
+  assign unused = ^{awaddr_i[1:0], araddr_i[1:0]};
 
   `FPQ_ASSERT_STABLE(BStable, bvalid_o, bready_i, 1'b1)
   `FPQ_ASSERT_STABLE(RStable, rvalid_o, rready_i, rdata_o)
