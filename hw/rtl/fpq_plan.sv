@@ -119,20 +119,16 @@ module fpq_plan
     bad_stride_q   <= short_x_q | short_y_q;
   end
 
-  // One check a state: the error code if it fails.
-  error_e fault;
+  // The error code of a state's check, in case that it fails.
+  error_e refusal;
   always_comb begin
-    fault = ErrOk;
     unique case (state_q)
-      Opcode:    if (bad_opcode_q) fault = ErrOpcode;
-      Format:    if (bad_format_q) fault = ErrFormat;
-      Reserved:  if (bad_reserved_q) fault = ErrReserved;
-      Shape:     if (bad_shape_q) fault = ErrShape;
-      Capacity:  if (bad_capacity_q) fault = ErrCapacity;
-      Total:     if (bad_total_q) fault = ErrCapacity;
-      Alignment: if (bad_alignment_q) fault = ErrAlignment;
-      Stride:    if (bad_stride_q) fault = ErrAlignment;
-      default:   fault = ErrOk;
+      Opcode:  refusal = ErrOpcode;
+      Format:  refusal = ErrFormat;
+      Reserved: refusal = ErrReserved;
+      Shape:   refusal = ErrShape;
+      Capacity, Total: refusal = ErrCapacity;
+      default: refusal = ErrAlignment;  // Alignment, Stride
     endcase
   end
 
@@ -150,17 +146,17 @@ module fpq_plan
     end else begin
       unique case (state_q)
         Idle: if (command_valid_i) state_q <= Opcode;
-        Opcode: state_q <= nop_q ? Offer : Format;
-        Format: state_q <= Reserved;
-        Reserved: state_q <= Shape;
-        Shape: state_q <= Capacity;
-        Capacity: state_q <= Group;
+        Opcode: state_q <= bad_opcode_q ? Refused : nop_q ? Offer : Format;
+        Format: state_q <= bad_format_q ? Refused : Reserved;
+        Reserved: state_q <= bad_reserved_q ? Refused : Shape;
+        Shape: state_q <= bad_shape_q ? Refused : Capacity;
+        Capacity: state_q <= bad_capacity_q ? Refused : Group;
         Group: state_q <= Chunk;
         Chunk: if (group_end) state_q <= k_left_q == '0 ? Sum : Group;
         Sum: state_q <= Total;
-        Total: state_q <= Alignment;
-        Alignment: state_q <= Stride;
-        Stride: state_q <= Sections;
+        Total: state_q <= bad_total_q ? Refused : Alignment;
+        Alignment: state_q <= bad_alignment_q ? Refused : Stride;
+        Stride: state_q <= bad_stride_q ? Refused : Sections;
         Sections: state_q <= Tile;
         Tile: state_q <= Offer;
         Offer: if (jobs_ready_i) state_q <= Give;
@@ -168,9 +164,8 @@ module fpq_plan
         Refused: state_q <= Refused;
         default: state_q <= Idle;
       endcase
-      if (fault != ErrOk) state_q <= Refused;
     end
-    if (fault != ErrOk) refuse_code_o <= fault;
+    if (state_q != Refused) refuse_code_o <= refusal;
 
     shorter_q <= group_q < k_left_q;
     unique case (state_q)

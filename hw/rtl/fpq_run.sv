@@ -64,7 +64,7 @@ module fpq_run
 
   state_e state_q;
   logic running_q;                              // a run is on, so Flush ends in Done
-  logic flush_q;
+  logic flush_q, idle_q;
   logic [$clog2(FlushCycles)-1:0] wait_q;
   logic retire_q;                               // a cycle later, for the counts
   logic [31:0] retired_q;                       // commands that are complete
@@ -76,16 +76,16 @@ module fpq_run
 
   // Sources of failed reads, each with the first (so the lowest) command that it failed for.
   localparam int Sources = Banks + 1;
-  logic [Sources-1:0] source_error, failed_q;
-  logic [Sources-1:0][TagWidth-1:0] source_tag, tag_q;
-  assign source_error = {w_error_i, x_error_i};
-  assign source_tag = {w_error_tag_i, x_error_tag_i};
+  logic [Sources-1:0] source_error_q, failed_q;
+  logic [Sources-1:0][TagWidth-1:0] source_tag_q, tag_q;
 
   always_ff @(posedge clk_i) begin
+    source_error_q <= {Sources{core_rst_no}} & {w_error_i, x_error_i};
+    source_tag_q   <= {w_error_tag_i, x_error_tag_i};
     for (int i = 0; i < Sources; i++) begin
       if (!core_rst_no) failed_q[i] <= 1'b0;
-      else if (source_error[i]) failed_q[i] <= 1'b1;
-      if (!failed_q[i]) tag_q[i] <= source_tag[i];
+      else if (source_error_q[i]) failed_q[i] <= 1'b1;
+      if (!failed_q[i]) tag_q[i] <= source_tag_q[i];
     end
   end
 
@@ -93,7 +93,12 @@ module fpq_run
   // command that is the oldest then; what failed to be read or was refused is known long before it could retire.
   function automatic logic turn(logic error, logic [TagWidth-1:0] tag, logic next, logic [TagWidth-1:0] oldest,
                                 logic [TagWidth-1:0] after);
-    return error && (next ? tag == after : tag == oldest);
+    return error && (next ? same(tag, after) : same(tag, oldest));
+  endfunction
+
+  // Half by half: a LUT each.
+  function automatic logic same(logic [TagWidth-1:0] a, logic [TagWidth-1:0] b);
+    return (a[TagWidth-1:TagWidth/2] == b[TagWidth-1:TagWidth/2]) & (a[TagWidth/2-1:0] == b[TagWidth/2-1:0]);
   endfunction
 
   logic [Sources:0] read_turn_q;  // the last is the command list's
@@ -124,6 +129,7 @@ module fpq_run
     end
     fetch_start_o <= 1'b0;
     flush_q       <= state_q == Flush;
+    idle_q        <= idle_i;  // long after the last burst could begin
     stop_o        <= state_q == Stop || state_q == Drain;
     if (!rst_ni) begin
       state_q   <= Flush;
@@ -162,7 +168,7 @@ module fpq_run
         Stop: if (wait_q[3]) state_q <= Drain;
         Drain: begin
           wait_q <= '0;
-          if (idle_i) state_q <= Flush;
+          if (idle_q) state_q <= Flush;
         end
         Done: begin
           state_q   <= Idle;
