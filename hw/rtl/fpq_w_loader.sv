@@ -52,18 +52,21 @@ module fpq_w_loader
   state_e state_q;
   w_job_t job_q;
   logic [63:0] addr_q;
-  logic [31:0] columns_q, rows_q;          // columns, rows left, this tile's and block's included
+  logic [32:0] columns_q, rows_q;          // columns after this tile, rows after this block, less 1: the sign tells of the last
   logic [PhaseWidth-1:0] phase_q;          // the bank whose turn it is
   logic [BiasWidth-1:0] bias_q;            // the set's bias entry
   logic absent_q;                          // the tiles have run out before this turn
-  logic last_tile_q, last_block_q;
+  logic last_tile, last_block;
   logic [ChunkCredit-1:0] chunk_credit_q;
   logic [ScaleCredit-1:0] scale_credit_q;
-  logic bias_any, mine, set_end, reserve;
+  logic bias_any, mine, set_end, block_end, reserve;
 
   assign job_ready_o = state_q == Idle;
   assign mine = phase_q == PhaseWidth'(Bank);
   assign set_end = phase_q == PhaseWidth'(Banks - 1);
+  assign last_tile  = columns_q[32];
+  assign last_block = rows_q[32];
+  assign block_end  = set_end & (last_tile | absent_q);  // with a step
 
   // An absent tile has only the note.
   assign run_valid_o  = state_q == Ask;
@@ -96,8 +99,6 @@ module fpq_w_loader
                         + {{ScaleCredit-1{1'b0}}, ~free_set_i};
       end
     end
-    last_tile_q  <= columns_q <= 32'(Columns);
-    last_block_q <= rows_q <= 32'(job_q.block_rows);
   end
 
   always_ff @(posedge clk_i) begin
@@ -117,31 +118,30 @@ module fpq_w_loader
           if (!set_end) state_q <= Compare;
           else begin
             bias_q  <= bias_q + 1'b1;
-            state_q <= (last_tile_q | absent_q) && last_block_q ? Idle : Set;
+            state_q <= block_end & last_block ? Idle : Set;
           end
         end
         default: state_q <= Idle;
       endcase
     end
     if (job_ready_o) begin
-      job_q     <= job_i;
-      addr_q    <= job_i.address;
-      columns_q <= job_i.n;
-      rows_q    <= job_i.m;
-      phase_q   <= '0;
-      absent_q  <= 1'b0;
+      job_q    <= job_i;
+      addr_q   <= job_i.address;
+      phase_q  <= '0;
+      absent_q <= 1'b0;
     end else if (state_q == Step) begin
-      phase_q <= set_end ? '0 : phase_q + 1'b1;
-      if (set_end && (last_tile_q || absent_q)) begin
-        addr_q    <= job_q.address;
-        columns_q <= job_q.n;
-        rows_q    <= rows_q - 32'(job_q.block_rows);
-        absent_q  <= 1'b0;
-      end else begin
-        addr_q    <= addr_q + 64'(run_span_o) + 64'd1;
-        columns_q <= columns_q - 32'(Columns);
-        absent_q  <= last_tile_q | absent_q;
-      end
+      phase_q  <= set_end ? '0 : phase_q + 1'b1;
+      addr_q   <= block_end ? job_q.address : addr_q + 64'(run_span_o) + 64'd1;
+      absent_q <= ~block_end & (last_tile | absent_q);
+    end
+    // One adder each, to begin with and to go on.
+    if (job_ready_o | (state_q == Step)) begin
+      columns_q <= (job_ready_o ? {1'b0, job_i.n} : block_end ? {1'b0, job_q.n} : columns_q)
+                 - 33'(job_ready_o | block_end ? Columns + 1 : Columns);
+    end
+    if (job_ready_o | (state_q == Step && block_end)) begin
+      rows_q <= (job_ready_o ? {1'b0, job_i.m} : rows_q) + ~33'(job_ready_o ? job_i.block_rows : job_q.block_rows)
+              + {32'd0, ~job_ready_o};
     end
   end
 
