@@ -30,8 +30,7 @@ module fpq_realign #(
 
   logic active_q;                      // there is a run
   logic pass_q;                        // a beat completes one; else it only primes
-  logic aligned_q;
-  logic [OffsetWidth-1:0] offset_q;
+  logic [OffsetWidth-1:0] shift_q;     // words of the beat before that are passed over, less 1: all of them if aligned
   logic [BusBits-1:0] previous_q;
   logic [BeatsWidth:0] left_q;         // beats to take from this one on, less 2: the sign tells of the last
   logic take, last;
@@ -43,17 +42,16 @@ module fpq_realign #(
   assign last  = left_q[BeatsWidth];
   assign run_ready_o = ~active_q | (beat_valid_i & data_ready_i & last);  // a last beat completes one
 
-  assign window = aligned_q ? {previous_q, beat_data_i} : {beat_data_i, previous_q};
-  assign data_o = window[{{(32-OffsetWidth){1'b0}}, offset_q} * 64 +: BusBits];
+  assign window = {beat_data_i, previous_q};
+  assign data_o = window[{{(32-OffsetWidth){1'b0}}, shift_q} * 64 + 64 +: BusBits];
 
   always_ff @(posedge clk_i) begin
     if (take) previous_q <= beat_data_i;
     if (!rst_ni) active_q <= 1'b0;
     else if (run_ready_o) active_q <= run_valid_i;
     if (run_ready_o) begin
-      aligned_q <= run_offset_i == '0;
-      offset_q  <= run_offset_i;
-      side_o    <= run_side_i;
+      shift_q <= Words > 1 ? run_offset_i - 1'b1 : '0;
+      side_o  <= run_side_i;
     end
     if (run_ready_o | take) pass_q <= ~run_ready_o | (run_offset_i == '0);
     // One adder: a shifted run has one beat more, so nothing is taken off at its begin.
