@@ -25,7 +25,7 @@ TIME_LIMIT = 2400  # seconds
 # What Yosys takes a net to cost, in ps, beside its 7 series' delays of a LUT (about 500) and of four carry bits (114).
 # With its own 300, a 64-bit carry chain is worth five LUTs with their nets, so ways that are not critical are made that
 # deep to save a LUT; placed nets cost several times a carry block, in UltraScale+ above all.
-WIRE_DELAY = 1000
+WIRE_DELAY = 2000
 
 
 @dataclass(frozen=True)
