@@ -11,10 +11,12 @@ pytest.importorskip("pyosys")
 from rich.console import Console
 
 from hw.estimate.catalog import Unit
+from hw.estimate.core import flat
 from hw.estimate.datapath import datapath_table, datapath_units, deeper
 from hw.estimate.depth import Depth
 from hw.estimate.measure import Row, measure
 from hw.estimate.netlist import Count
+from hw.estimate.report import FLAT
 from hw.estimate.synthesis import DEVICES, RTL, Design, overridable
 
 XCUP = DEVICES["ultrascale"]
@@ -53,3 +55,8 @@ def test_a_deeper_module_is_told() -> None:
 )
 def test_no_module_is_deeper_than_it_may_be(unit: Unit) -> None:
     assert not deeper([measure(unit, XCUP, check=False)])
+
+
+@pytest.mark.slow
+def test_no_way_across_modules_is_deeper() -> None:
+    assert not deeper([flat("fp4", FLAT, XCUP, check=False)])

@@ -67,9 +67,11 @@ def datapath_units() -> list[Unit]:
         ("fpq_store", {**bank, "Banks": size.banks, "BusBits": size.bus_bits}),
         ("fpq_x_loader", {"Rows": size.rows, "ActDepth": size.act_depth}),
         ("fpq_w_loader", {"Columns": size.columns}),
+        ("fpq_issue", {"Rows": size.rows, "Columns": size.columns, "Banks": size.banks, "Slots": groups}),
         ("fpq_plan", {"Rows": size.rows, "Columns": size.columns}),
         ("fpq_commands", {**bank, "Banks": size.banks, "ActDepth": size.act_depth, "BusBits": size.bus_bits}),
         ("fpq_run", {"Banks": size.banks}),
+        ("fpq_control", {}),
     ]  # fmt: skip
     return [Unit(top, Design(top, parameters), "module") for top, parameters in designs]
 
