@@ -26,9 +26,9 @@ MOST_PARTS = 2  # commands of a layer
 # From the end of a group's pass to the earliest end of the next one for the same row tile: read, add and write the
 # accumulator (SlotSpacing in hw/rtl/fpq_bank_pkg.sv). Few row tiles do not fill that time.
 ACCUMULATE_CYCLES = 15
-# So far may weights be ahead: a bank's ring (ChunkDepth in hw/rtl/fpq_weights.sv), its biases (BiasWidth in
+# So far may weights be ahead: a bank's ring by bits of a code (ring_depth in hw/rtl/fpq_core_pkg.sv), its biases (BiasWidth in
 # hw/rtl/fpq_bank_pkg.sv).
-RING_CHUNKS, RING_SETS = 512, 16
+RING_CHUNKS, RING_SETS = {4: 1024, 6: 512, 8: 512}, 16
 # Fetching the command, filling and draining the pipeline, the memory's latency; measured.
 FIXED_CYCLES = 600
 # How many equal blocks are looked at, if fewer are possible, and how high a block before them: more blocks would only
@@ -82,13 +82,14 @@ class _Costs:
     slower: float  # reading X takes so many times that while weights are read too
     group: int  # one pass over a group for a row tile and a set
     group_passes: int  # of them in a set
+    pair: int  # for so many row tiles two sets of column tiles take turns, so that neither waits for its accumulators
     weights: int  # reading all weights
     ring: float  # so far may they be ahead
     memory: tuple[float, float, float]  # of the memory: weights; a row tile's X; its Y
 
     @staticmethod
     def of(shape: StreamShape, geometry: Geometry, passes: int) -> "_Costs":
-        bus = geometry.bus_bits // 8
+        bus, ring = geometry.bus_bits // 8, RING_CHUNKS[shape.bits]
         # Boards have four ports for weights where memory gives no more than these carry; one port is not all of it.
         memory = bus * max(geometry.banks, 3)
         row, row_y = 2 * shape.k, 2 * shape.n  # bytes of X and of Y
@@ -105,8 +106,10 @@ class _Costs:
             slower=max(1, bus * (geometry.banks + 1) / memory),
             group=-(-shape.chunks // shape.groups),
             group_passes=shape.groups * passes,
+            # A quarter of the slots (SlotsUsed in hw/rtl/fpq_accel.sv); the ring must hold both.
+            pair=geometry.lanes // 8 if passes == 2 and sets > 1 and 2 * shape.chunks <= ring else 0,
             weights=sets * one_set,
-            ring=one_set * min(RING_CHUNKS / shape.chunks, RING_SETS),
+            ring=one_set * min(ring / shape.chunks, RING_SETS),
             memory=(shape.nbytes / memory, geometry.rows * row / memory, geometry.rows * row_y / memory),
         )
 
@@ -114,7 +117,8 @@ class _Costs:
         """Multiplying a block of row tiles with a set of column tiles."""
         # Accumulators are waited for but by the first pass, which has others than the set before.
         one_pass = tiles * self.group
-        return one_pass + (self.group_passes - 1) * max(one_pass, ACCUMULATE_CYCLES)
+        sets = 2 if tiles <= self.pair else 1
+        return one_pass + (self.group_passes - 1) * max(one_pass, -(-ACCUMULATE_CYCLES // sets))
 
     def least(self, rows: int, tiles: int) -> float:
         """No plan in which so many rows are waited for takes less."""

@@ -120,7 +120,8 @@ def test_the_model_has_the_engine_s_numbers() -> None:
             if all(term in found or term.isdigit() for term in terms.split(" + ")):
                 found[parameter] = sum(found[term] if term in found else int(term) for term in terms.split(" + "))
     assert found["SlotSpacing"] == ACCUMULATE_CYCLES
-    assert found["ChunkDepth"] == RING_CHUNKS
+    short, long = re.findall(r"== 4 \? (\d+) : (\d+)", (RTL / "fpq_core_pkg.sv").read_text())[0]  # ring_depth
+    assert {4: int(short), 6: int(long), 8: int(long)} == RING_CHUNKS
     assert 2 ** found["BiasWidth"] == RING_SETS
 
 

@@ -88,6 +88,7 @@ module fpq_core
   localparam int SlotLog2 = $clog2(Slots);
   localparam int ActLog2 = $clog2(ActDepth);
   localparam int ReadLatency = 3;
+  localparam int ChunkDepth = ring_depth(Family);
   localparam int BiasPartWidth = Columns > OutWidth ? $clog2(Columns / OutWidth) : 1;
 
   logic x_idle, y_idle;
@@ -193,8 +194,8 @@ module fpq_core
   logic [ChunkWidth-1:0] free_groups;
 
   fpq_issue #(
-    .Rows(Rows), .Columns(Columns), .Banks(Banks), .Slots(Slots), .Spacing(Spacing), .TileCredit(ActLog2 + 1),
-    .ReadLatency(ReadLatency)
+    .Rows(Rows), .Columns(Columns), .Banks(Banks), .Slots(Slots), .Spacing(Spacing), .ChunkDepth(ChunkDepth),
+    .TileCredit(ActLog2 + 1), .ReadLatency(ReadLatency)
   ) u_issue (
     .clk_i, .rst_ni, .job_valid_i(issue_job_valid), .job_ready_o(issue_job_ready), .job_i(issue_job),
     .tile_i(tile), .chunk_i(w_chunk),
@@ -237,7 +238,7 @@ module fpq_core
 
     fpq_weights #(
       .Bank(p), .Banks(Banks), .Columns(Columns), .ChunkBits(Columns * Lanes * CodeBits), .BusBits(BusBits),
-      .OutWidth(OutWidth), .ReadLatency(ReadLatency)
+      .OutWidth(OutWidth), .ReadLatency(ReadLatency), .ChunkDepth(ChunkDepth)
     ) u_weights (
       .clk_i, .rst_ni, .stop_i, .idle_o(w_idle[p]),
       .job_valid_i(w_job_valid[p]), .job_ready_o(w_job_ready[p]), .job_i(w_job[p]),

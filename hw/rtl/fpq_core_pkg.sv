@@ -88,9 +88,16 @@ package fpq_core_pkg;
   localparam int SlotWidth = 6;
   localparam int MaxBanks = 4;
 
-  // Some row tiles by one set of column tiles: what fits half of the accumulator slots.
+  // So many chunks may a bank's weights be ahead. Of the longest rows, two column tiles of four-bit codes, whose groups are
+  // so short that sets take turns, and as much beside them.
+  function automatic int ring_depth(fpq_pkg::family_e family);
+    return fpq_pkg::format_bits(fpq_pkg::family_weights(family)) == 4 ? 1024 : 512;
+  endfunction
+
+  // Some row tiles by one set of column tiles, or by two: what fits half of the accumulator slots. Fields are the first set's.
   typedef struct packed {
     logic [SlotWidth-1:0] tiles;            // row tiles
+    logic pair;                             // by two sets, group by group in turn
     logic half;                             // which half of the slots
     logic [ActAddrWidth-1:0] act_addr;      // first chunk of the first row tile
     logic [RingAddrWidth-1:0] chunk_addr;   // first chunk of the column tiles
@@ -123,7 +130,10 @@ package fpq_core_pkg;
     logic tile_last;
     logic wait_tile;                        // the row tile may still be on its way
     logic wait_chunks;                      // the weights may still be on their way
+    logic take_chunks;                      // they are taken, one by one; else all of them were
+    logic take_tile;                        // before this run a whole column tile's are
     logic free_chunks;                      // the weights are not needed again
+    logic free_behind;                      // with this run a whole column tile's are not
     logic free_tile;                        // with this run the row tile is not needed again
     logic free_set;                         // with this run the set's scales are not needed again
     logic [ChunkWidth-1:0] tile_chunks;     // of the row tile

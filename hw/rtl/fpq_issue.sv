@@ -12,6 +12,7 @@ module fpq_issue
   parameter int Banks = 1,
   parameter int Slots = 16,
   parameter int Spacing = 4,
+  parameter int ChunkDepth = 512, // of the banks' rings of weights
   parameter int TileCredit = 11,  // bits of the number of row tiles in the activation buffer
   parameter int ReadLatency = 3,  // of the buffers
   localparam int SlotLog2 = $clog2(Slots)
@@ -65,7 +66,9 @@ module fpq_issue
   logic run_alone;  // the super-tile's rows are one tile: asked before the queue, because reading it takes a level
   run_t next_run, run;
 
-  fpq_issue_walk #(.Rows(Rows), .Columns(Columns), .Banks(Banks), .Slots(Slots)) u_walk (
+  fpq_issue_walk #(
+    .Rows(Rows), .Columns(Columns), .Banks(Banks), .Slots(Slots), .ChunkDepth(ChunkDepth)
+  ) u_walk (
     .clk_i, .rst_ni, .job_valid_i, .job_ready_o, .job_i,
     .super_valid_o(walk_valid), .super_ready_i(walk_ready), .super_o(walk_super)
   );
@@ -85,6 +88,7 @@ module fpq_issue
 
   logic tile_any, tile_take, go, first, last;
   logic [Banks-1:0] chunk_any, chunk_take;
+  logic chunk_take_tile;
   logic [Slots-1:0] slot_free, slot_drains;
   logic [ActAddrWidth-1:0] act_addr;
   logic [RingAddrWidth-1:0] chunk_addr;
@@ -93,8 +97,9 @@ module fpq_issue
     .clk_i, .rst_ni, .give_i(tile_i), .take_i(tile_take), .any_o(tile_any)
   );
   for (genvar p = 0; p < Banks; p++) begin : gen_chunks
-    fpq_credit #(.Width(RingAddrWidth + 1)) u_chunks (
-      .clk_i, .rst_ni, .give_i(chunk_i[p]), .take_i(chunk_take[p]), .any_o(chunk_any[p])
+    fpq_chunk_credit #(.Width(RingAddrWidth + 2)) u_chunks (
+      .clk_i, .rst_ni, .give_i(chunk_i[p]), .take_i(chunk_take[p]), .take_tile_i(chunk_take_tile),
+      .tile_chunks_i(run.tile_chunks), .any_o(chunk_any[p])
     );
   end
 
@@ -103,7 +108,7 @@ module fpq_issue
     .run_valid_i(run_valid), .run_ready_o(run_ready), .run_i(next_run),
     .tile_any_i(tile_any), .chunk_any_i(chunk_any), .slot_free_i(slot_free), .slot_drains_i(slot_drains),
     .go_o(go), .first_o(first), .last_o(last), .act_addr_o(act_addr), .chunk_addr_o(chunk_addr), .run_o(run),
-    .tile_take_o(tile_take), .chunk_take_o(chunk_take), .load_stall_o, .store_stall_o
+    .tile_take_o(tile_take), .chunk_take_o(chunk_take), .chunk_take_tile_o(chunk_take_tile), .load_stall_o, .store_stall_o
   );
 
   fpq_slots #(.Banks(Banks), .Slots(Slots)) u_slots (
@@ -129,11 +134,24 @@ module fpq_issue
       run.mask[Banks-1:0] & {Banks{go & rst_ni}}, first, last, run.dual, run.negative, run.tile_first, run.tile_last,
       run.slot[SlotLog2-1:0], run.bias
     };
-    free_chunk_o <= rst_ni & go & run.free_chunks;
     free_set_o   <= rst_ni & go & last & run.free_set;
     free_tile_o  <= rst_ni & go & last & run.free_tile;
     free_groups_o      <= run.groups;
     free_tile_chunks_o <= run.tile_chunks;
+  end
+
+  // Room for chunks comes back one at a time: as they are used, or behind those, where a whole column tile's comes at once.
+  logic used_q, behind_q, pay;
+  logic [RingAddrWidth-1:0] owed_q;
+
+  assign pay = (owed_q != '0) & ~used_q & ~behind_q;
+
+  always_ff @(posedge clk_i) begin
+    used_q       <= rst_ni & go & run.free_chunks;
+    behind_q     <= rst_ni & go & last & run.free_behind;
+    free_chunk_o <= rst_ni & (used_q | pay);
+    if (!rst_ni) owed_q <= '0;
+    else if (behind_q | pay) owed_q <= owed_q + (behind_q ? RingAddrWidth'(free_tile_chunks_o) : '1);
   end
 
   fpq_delay #(.Width(ControlWidth), .Cycles(ReadLatency)) u_control (
@@ -145,6 +163,7 @@ module fpq_issue
   );
 
   logic unused;
-  assign unused = ^{run.act_addr, run.chunk_addr, run.length, run.wait_tile, run.wait_chunks, run.mask, run.slot};
+  assign unused = ^{run.act_addr, run.chunk_addr, run.length, run.wait_tile, run.wait_chunks, run.take_chunks, run.take_tile, run.mask,
+                     run.slot};
 
 endmodule

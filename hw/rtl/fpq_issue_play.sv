@@ -29,6 +29,7 @@ module fpq_issue_play
   output run_t                    run_o,
   output logic                    tile_take_o,
   output logic [Banks-1:0]        chunk_take_o,
+  output logic                    chunk_take_tile_o,  // run_o.tile_chunks of them
   // Why there is none
   output logic                    load_stall_o,
   output logic                    store_stall_o
@@ -44,6 +45,7 @@ module fpq_issue_play
   logic first_q, last_q, slot_drains_q;
   logic need_tile_q;                           // the chunk at hand waits for a row tile
   logic [Banks-1:0] need_chunk_q;              // the run's chunks wait for weights of these banks
+  logic [1:0] settle_q;                        // a column tile's chunks are taken; then the flags take a cycle
   logic slot_ok_q, same_slot_q;                // the slot was free a cycle ago; and is taken since, by the run before
   logic [SpaceWidth-1:0] space_q;              // cycles until a run may end
   logic space_ok_q, tile_ok, chunk_ok, end_ok;
@@ -51,7 +53,7 @@ module fpq_issue_play
 
   // Few flags, for `go` is on everything's way: two levels with four banks.
   assign tile_ok  = ~need_tile_q | tile_any_i;
-  assign chunk_ok = &(chunk_any_i | ~need_chunk_q);
+  assign chunk_ok = (&(chunk_any_i | ~need_chunk_q)) & ~settle_q[0];
   assign end_ok   = ~last_q | (space_ok_q & slot_ok_q & ~same_slot_q);
   assign go_o = valid_q & tile_ok & chunk_ok & end_ok;
   assign end_of_run = go_o & last_q;
@@ -66,7 +68,8 @@ module fpq_issue_play
   assign last_o  = last_q;
   assign run_o   = run_q;
   assign tile_take_o  = go_o & need_tile_q;
-  assign chunk_take_o = {Banks{go_o}} & need_chunk_q;
+  assign chunk_take_o = {Banks{go_o & run_q.take_chunks}} & need_chunk_q;
+  assign chunk_take_tile_o = settle_q[1];
 
   assign load_stall_o  = ~valid_q | ~tile_ok | ~chunk_ok;
   assign store_stall_o = valid_q & tile_ok & chunk_ok & last_q & slot_drains_q;
@@ -77,8 +80,15 @@ module fpq_issue_play
   assign same_slot = run_q.slot == next.slot;
 
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) valid_q <= 1'b0;
-    else if (load) valid_q <= next_valid;
+    if (!rst_ni) begin
+      valid_q  <= 1'b0;
+      settle_q <= '0;
+    end else if (load) begin
+      valid_q  <= next_valid;
+      settle_q <= {2{next_valid & next.take_tile}};
+    end else begin
+      settle_q <= settle_q >> 1;
+    end
 
     slot_ok_q     <= load ? free_next : free_now;
     same_slot_q   <= load & valid_q & same_slot;

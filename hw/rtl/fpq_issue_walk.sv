@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts jobs into super-tiles, in the order of docs/rtl.md: row blocks, sets of column tiles, some row tiles at a time.
+// Cuts jobs into super-tiles, in the order of docs/rtl.md: row blocks, sets of column tiles, some row tiles at a time. Where
+// the passes of a dual format would wait for the accumulators of so few row tiles, two sets make one super-tile.
 
 `include "fpq_assert.svh"
 
@@ -9,7 +10,8 @@ module fpq_issue_walk
   parameter int Rows = 4,
   parameter int Columns = 8,
   parameter int Banks = 1,
-  parameter int Slots = 16
+  parameter int Slots = 16,
+  parameter int ChunkDepth = 512  // of the banks' rings
 ) (
   input  logic       clk_i,
   input  logic       rst_ni,
@@ -23,6 +25,8 @@ module fpq_issue_walk
 
   localparam int RowLog2 = $clog2(Rows);
   localparam logic [TileWidth-1:0] Half = TileWidth'(Slots / 2);
+  localparam int SetColumns = Banks * Columns;
+  localparam int MostTiles = Slots / 4;  // of which two sets have slots enough
 
   typedef enum logic [2:0] {
     Idle,
@@ -46,6 +50,9 @@ module fpq_issue_walk
   logic [BiasWidth-1:0] bias_q;
   logic [MaxBanks-1:0] mask_q;
   logic half_q, first_q, first_set_q, last_set_q, last_q, last_block_q;
+  logic pair_q;                                 // this set and the next
+  logic [MostTiles:0] short_job_q;              // so many row tiles' pass over a group takes less than their accumulators
+  logic short_q, both_q, both_last_q;           // the block's does; there are two whole sets; no third
   logic [31:0] block_tiles;  // if it is the last block
   // What Split asks of the row tiles that are left, a cycle ahead: no more than half of the slots; fewer than all; a half of them.
   logic [TileWidth-1:0] left;
@@ -55,7 +62,7 @@ module fpq_issue_walk
   assign job_ready_o = state_q == Idle;
   assign super_valid_o = state_q == Offer;
   assign super_o = '{
-    tiles: some_q, half: half_q, act_addr: act_q, chunk_addr: chunk_q, scale_addr: scale_q, bias: bias_q,
+    tiles: some_q, pair: pair_q, half: half_q, act_addr: act_q, chunk_addr: chunk_q, scale_addr: scale_q, bias: bias_q,
     mask: mask_q, first: first_q, last: last_q, first_set: first_set_q, last_set: last_set_q, dual: job_q.dual,
     chunks: job_q.chunks, groups: job_q.groups, group_chunks: job_q.group_chunks, last_chunks: job_q.last_chunks
   };
@@ -67,6 +74,14 @@ module fpq_issue_walk
     few_q    <= left <= Half;
     fits_q   <= left < 2 * Half;
     halved_q <= SlotWidth'((left + 1'b1) >> 1);
+    // Of the job, then of the block.
+    short_job_q[0] <= 1'b0;
+    for (int t = 1; t <= MostTiles; t++) begin
+      short_job_q[t] <= job_q.dual && {job_q.chunks, 1'b0} <= (ChunkWidth + 2)'(ChunkDepth)
+                        && job_q.group_chunks < ChunkWidth'((fpq_bank_pkg::SlotSpacing + t - 1) / t);
+    end
+    short_q <= 1'b0;
+    for (int t = 1; t <= MostTiles; t++) if (tiles_q == TileWidth'(t)) short_q <= short_job_q[t];
     if (!rst_ni) begin
       state_q <= Idle;
       block_q <= '0;
@@ -91,7 +106,9 @@ module fpq_issue_walk
         Set: begin
           state_q <= Split;
           for (int p = 0; p < MaxBanks; p++) mask_q[p] <= p < Banks && columns_q > 32'(p * Columns);
-          last_set_q <= columns_q <= 32'(Banks * Columns);
+          last_set_q  <= columns_q <= 32'(SetColumns);
+          both_q      <= columns_q >= 32'(2 * SetColumns);
+          both_last_q <= columns_q <= 32'(2 * SetColumns);
           left_q  <= tiles_q;
           act_q   <= block_q;
           first_q <= 1'b1;
@@ -100,6 +117,8 @@ module fpq_issue_walk
           // Between half of the slots and all of them are halved, so that no super-tile is short.
           state_q <= Offer;
           last_q  <= few_q;
+          pair_q  <= short_q & both_q;
+          if (short_q & both_q) last_set_q <= both_last_q;
           some_q  <= few_q ? SlotWidth'(left_q) : fits_q ? halved_q : SlotWidth'(Half);
         end
         Offer: begin
@@ -121,8 +140,11 @@ module fpq_issue_walk
           scale_q <= scale_q + RingAddrWidth'(job_q.groups);
           bias_q  <= bias_q + 1'b1;
           first_set_q <= 1'b0;
-          columns_q <= columns_q - 32'(Banks * Columns);
-          if (!last_set_q) begin
+          columns_q <= columns_q - 32'(SetColumns);
+          pair_q    <= 1'b0;
+          if (pair_q) begin
+            state_q <= Next;  // twice
+          end else if (!last_set_q) begin
             state_q <= Set;
           end else begin
             state_q <= last_block_q ? Idle : Block;

@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import cocotb
@@ -18,6 +19,7 @@ SIZE = json.loads(os.environ["SIZE"])
 ROWS, COLUMNS, BANKS, SLOTS, SPACING = (SIZE[name] for name in ("rows", "columns", "banks", "slots", "spacing"))
 READ_CYCLES = 3  # from an address to its data, and to the flags that go with it
 ACT_DEPTH, RING_DEPTH = 1 << 16, 1 << 10
+RING_CHUNKS = 512  # fpq_issue's ChunkDepth
 SLOT_SPACING, ANSWER_LEAD = 15, 7  # as in fpq_bank_pkg
 
 
@@ -65,6 +67,12 @@ def halves(left: int) -> Iterator[int]:
         left -= some
 
 
+def in_pairs(job: Job, tiles: int) -> bool:
+    """Whether two sets take turns: their passes are shorter than an accumulator's way, slots and rings have room for both."""
+    short = tiles * job.group_chunks < SLOT_SPACING and tiles <= SLOTS // 4
+    return job.dual and short and job.chunks <= RING_CHUNKS // 2
+
+
 def schedule(jobs: list[Job]) -> Iterator[Chunk]:
     """The loops of docs/rtl.md section 2."""
     act = weights = scales = bias = tiles = loads = 0
@@ -72,39 +80,42 @@ def schedule(jobs: list[Job]) -> Iterator[Chunk]:
     for job in jobs:
         for block in range(0, -(-job.m // ROWS), job.row_tiles):
             count = min(job.row_tiles, -(-job.m // ROWS) - block)
-            for column in range(0, -(-job.n // COLUMNS), BANKS):
+            column = 0
+            while column * COLUMNS < job.n:
+                sets = 2 if in_pairs(job, count) and (column + 2 * BANKS) * COLUMNS <= job.n else 1
                 mask = (1 << min(BANKS, -(-job.n // COLUMNS) - column)) - 1
                 tile = 0
                 for some in halves(count):
-                    for group in range(job.groups):
+                    for group, negative, of, slot in product(
+                        range(job.groups), range(1 + job.dual), range(sets), range(some)
+                    ):
                         last_group = group == job.groups - 1
                         length = job.last_chunks if last_group else job.group_chunks
-                        for negative in range(1 + job.dual):
-                            for slot in range(some):
-                                for at in range(length):
-                                    chunk = group * job.group_chunks + at
-                                    yield Chunk(
-                                        (act + (tile + slot) * job.chunks + chunk) % ACT_DEPTH,
-                                        (weights + chunk) % RING_DEPTH,
-                                        mask,
-                                        at == 0,
-                                        at == length - 1,
-                                        job.dual,
-                                        negative,
-                                        half * SLOTS // 2 + slot,
-                                        group == 0 and not negative,
-                                        last_group and (negative == job.dual),
-                                        bias % 16,
-                                        (scales + group) % RING_DEPTH if at == length - 1 else None,
-                                        tiles + tile + slot + 1,
-                                        loads + chunk + 1,
-                                    )
+                        for at in range(length):
+                            chunk = group * job.group_chunks + at
+                            yield Chunk(
+                                (act + (tile + slot) * job.chunks + chunk) % ACT_DEPTH,
+                                (weights + of * job.chunks + chunk) % RING_DEPTH,
+                                mask,
+                                at == 0,
+                                at == length - 1,
+                                job.dual,
+                                negative,
+                                half * SLOTS // 2 + of * some + slot,
+                                group == 0 and not negative,
+                                last_group and (negative == job.dual),
+                                (bias + of) % 16,
+                                (scales + of * job.groups + group) % RING_DEPTH if at == length - 1 else None,
+                                tiles + tile + slot + 1,
+                                loads + of * job.chunks + chunk + 1,
+                            )
                     half ^= 1
                     tile += some
-                weights += job.chunks
-                scales += job.groups
-                loads += job.chunks
-                bias += 1
+                column += sets * BANKS
+                weights += sets * job.chunks
+                scales += sets * job.groups
+                loads += sets * job.chunks
+                bias += sets
             act += count * job.chunks
             tiles += count
 
@@ -179,8 +190,14 @@ async def the_order_and_the_waiting(dut: Any) -> None:
     rng = generator()
     await start(dut, job_valid_i=0, tile_i=0, chunk_i=0, sum_valid_i=0, drain_valid_i=0)
     jobs = [random_job(rng) for _ in range(12)]
-    jobs.append(Job(1, 32, 1, 1, 1, 4, True))  # one row tile: nothing but its accumulator is waited for
+    # One row tile of one set: nothing but its accumulator is waited for. Of two: they take turns.
+    jobs.append(Job(1, COLUMNS * BANKS, 1, 1, 1, 4, True))
+    jobs.extend(Job(ROWS * tiles, 96, 3, 1, 1, 9, True) for tiles in (1, 2))
+    jobs.append(Job(1, 96, 1, 3, 3, 85, True))  # hardly room for two column tiles
     wanted = list(schedule(jobs))
+    # With how many chunks read the first so many of the ring's are not needed again.
+    uses = {chunk.loads: seen for seen, chunk in enumerate(wanted, 1)}
+    done_with = np.maximum.accumulate([0] + [uses[load] for load in range(1, len(uses) + 1)])
     tiles_due = wanted[-1].tiles
     loads_due = [sum(job.chunks * -(-job.m // (job.row_tiles * ROWS)) * (len(range(bank, -(-job.n // COLUMNS), BANKS)))
                      for job in jobs) for bank in range(BANKS)]  # fmt: skip
@@ -195,7 +212,7 @@ async def the_order_and_the_waiting(dut: Any) -> None:
         if cycle % 500 == 0:
             fast = float(rng.choice([0.1, 0.5, 1.0]))
         tile = tiles < tiles_due and rng.random() < fast
-        room = [min(loads_due[bank], freed["chunks"] + RING_DEPTH - 1) for bank in range(BANKS)]
+        room = [min(loads_due[bank], freed["chunks"] + RING_CHUNKS) for bank in range(BANKS)]
         load = [loads[bank] < room[bank] and rng.random() < fast for bank in range(BANKS)]
         dut.tile_i.value, dut.chunk_i.value = tile, join(load, 1)
         banks.drive(dut, cycle)
@@ -218,12 +235,18 @@ async def the_order_and_the_waiting(dut: Any) -> None:
                 last_end = cycle
                 banks.end(cycle, chunk.slot, bool(chunk.tile_last), mask)
         freed["chunks"] += int(dut.free_chunk_o.value)
+        assert done_with[freed["chunks"]] <= freed["gone"], "weights are let go that are needed again"
+        freed["gone"] += int(dut.compute_o.value)
         freed["sets"] += int(dut.free_set_o.value)
         freed["groups"] += int(dut.free_set_o.value) * int(dut.free_groups_o.value)
         freed["entries"] += int(dut.free_tile_o.value) * int(dut.free_tile_chunks_o.value)
         await RisingEdge(dut.clk_i)
         tiles += tile
         loads = [count + more for count, more in zip(loads, load, strict=True)]
+    for _ in range(RING_CHUNKS):  # what comes back behind
+        await ReadOnly()
+        freed["chunks"] += int(dut.free_chunk_o.value)
+        await RisingEdge(dut.clk_i)
     # An accumulator is never used before its sum is in, and no later where nothing else is waited for.
     assert min(banks.spacings) == SLOT_SPACING
     blocks = [(job, -(-job.m // (job.row_tiles * ROWS)), -(-job.n // (COLUMNS * BANKS))) for job in jobs]
