@@ -26,8 +26,8 @@ MOST_PARTS = 2  # commands of a layer
 # From the end of a group's pass to the earliest end of the next one for the same row tile: read, add and write the
 # accumulator (SlotSpacing in hw/rtl/fpq_bank_pkg.sv). Few row tiles do not fill that time.
 ACCUMULATE_CYCLES = 15
-# So far may weights be ahead: a bank's ring by bits of a code (ring_depth in hw/rtl/fpq_core_pkg.sv), its biases (BiasWidth in
-# hw/rtl/fpq_bank_pkg.sv).
+# So far may weights be ahead: a bank's ring by bits of a code (ring_depth in hw/rtl/fpq_core_pkg.sv), its biases
+# (BiasWidth in hw/rtl/fpq_bank_pkg.sv).
 RING_CHUNKS, RING_SETS = {4: 1024, 6: 512, 8: 512}, 16
 # Fetching the command, filling and draining the pipeline, the memory's latency; measured.
 FIXED_CYCLES = 600

@@ -34,7 +34,8 @@ module fpq_chunk_credit
     end else begin
       given_q <= given_q + {~give_i & give, give_i ^ give};  // by 1 or -1
       if (change) begin
-        count_q <= count_q + (take_tile_i ? ~Width'(tile_chunks_i) : give ? '0 : '1) + {{Width-1{1'b0}}, take_tile_i | give};
+        count_q <= count_q + (take_tile_i ? ~Width'(tile_chunks_i) : give ? '0 : '1)
+                 + {{Width-1{1'b0}}, take_tile_i | give};
       end
       any_o <= ~count_q[Width-1] & (give | (count_q[Width-2:1] != '0) | (count_q[0] & ~take_i));
     end

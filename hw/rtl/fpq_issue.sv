@@ -108,7 +108,8 @@ module fpq_issue
     .run_valid_i(run_valid), .run_ready_o(run_ready), .run_i(next_run),
     .tile_any_i(tile_any), .chunk_any_i(chunk_any), .slot_free_i(slot_free), .slot_drains_i(slot_drains),
     .go_o(go), .first_o(first), .last_o(last), .act_addr_o(act_addr), .chunk_addr_o(chunk_addr), .run_o(run),
-    .tile_take_o(tile_take), .chunk_take_o(chunk_take), .chunk_take_tile_o(chunk_take_tile), .load_stall_o, .store_stall_o
+    .tile_take_o(tile_take), .chunk_take_o(chunk_take), .chunk_take_tile_o(chunk_take_tile),
+    .load_stall_o, .store_stall_o
   );
 
   fpq_slots #(.Banks(Banks), .Slots(Slots)) u_slots (
@@ -163,7 +164,7 @@ module fpq_issue
   );
 
   logic unused;
-  assign unused = ^{run.act_addr, run.chunk_addr, run.length, run.wait_tile, run.wait_chunks, run.take_chunks, run.take_tile, run.mask,
-                     run.slot};
+  assign unused = ^{run.act_addr, run.chunk_addr, run.length, run.wait_tile, run.wait_chunks, run.take_chunks,
+                    run.take_tile, run.mask, run.slot};
 
 endmodule

@@ -24,7 +24,7 @@ module fpq_issue_runs
   logic valid_q, negative_q, second_q;                       // second_q: of the pair's sets
   logic [SlotWidth-1:0] slot_q;                              // of the half
   logic [SlotWidth-1:0] tiles_q;                             // row tiles of the set's pass from this one on
-  logic [ChunkWidth:0] groups_q;                             // groups from this one on, less 2: the sign tells of the last
+  logic [ChunkWidth:0] groups_q;                             // groups from this one on, less 2: the sign tells
   logic [ActAddrWidth-1:0] act_q, group_act_q, next_act_q;   // the run's; this and the next group's
   logic [1:0][RingAddrWidth-1:0] chunk_q, scale_q;           // of each set
   // Flags of the run at hand, kept ahead: of a set's first and last row tile, of a pass's and a group's last run, of the

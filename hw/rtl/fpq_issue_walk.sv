@@ -51,7 +51,7 @@ module fpq_issue_walk
   logic [MaxBanks-1:0] mask_q;
   logic half_q, first_q, first_set_q, last_set_q, last_q, last_block_q;
   logic pair_q;                                 // this set and the next
-  logic [MostTiles:0] short_job_q;              // so many row tiles' pass over a group takes less than their accumulators
+  logic [MostTiles:0] short_job_q;              // so many row tiles' pass is shorter than an accumulator's way
   logic short_q, both_q, both_last_q;           // the block's does; there are two whole sets; no third
   logic [31:0] block_tiles;  // if it is the last block
   // What Split asks of the row tiles that are left, a cycle ahead: no more than half of the slots; fewer than all; a half of them.
@@ -77,7 +77,7 @@ module fpq_issue_walk
     // Of the job, then of the block.
     short_job_q[0] <= 1'b0;
     for (int t = 1; t <= MostTiles; t++) begin
-      short_job_q[t] <= job_q.dual && {job_q.chunks, 1'b0} <= (ChunkWidth + 2)'(ChunkDepth)
+      short_job_q[t] <= job_q.dual && {1'b0, job_q.chunks, 1'b0} <= (ChunkWidth + 2)'(ChunkDepth)
                         && job_q.group_chunks < ChunkWidth'((fpq_bank_pkg::SlotSpacing + t - 1) / t);
     end
     short_q <= 1'b0;

@@ -52,7 +52,7 @@ module fpq_w_loader
   state_e state_q;
   w_job_t job_q;
   logic [63:0] addr_q;
-  logic [32:0] columns_q, rows_q;          // columns after this tile, rows after this block, less 1: the sign tells of the last
+  logic [32:0] columns_q, rows_q;          // columns after this tile, rows after this block, less 1: the sign tells
   logic [PhaseWidth-1:0] phase_q;          // the bank whose turn it is
   logic [BiasWidth-1:0] bias_q;            // the set's bias entry
   logic absent_q;                          // the tiles have run out before this turn

@@ -68,7 +68,7 @@ def halves(left: int) -> Iterator[int]:
 
 
 def in_pairs(job: Job, tiles: int) -> bool:
-    """Whether two sets take turns: their passes are shorter than an accumulator's way, slots and rings have room for both."""
+    """Whether two sets take turns: passes are shorter than an accumulator's way, slots and rings have room for both."""
     short = tiles * job.group_chunks < SLOT_SPACING and tiles <= SLOTS // 4
     return job.dual and short and job.chunks <= RING_CHUNKS // 2
 

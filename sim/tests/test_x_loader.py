@@ -38,7 +38,8 @@ class Bench:
         return {
             "address": 8 * int(rng.integers(1 << 50)), "stride": 2 * k + 8 * int(rng.integers(40)),
             "m": int(rng.integers(1, 4 * ROWS + 2)), "k": k, "group": 32 * int(rng.integers(1, 5)), "chunks": chunks,
-            "ght": int(rng.integers(2)), "dual": int(rng.integers(2)), "fence": int(rng.integers(4) == 0), "tag": index % TAGS,
+            "ght": int(rng.integers(2)), "dual": int(rng.integers(2)),
+            "fence": int(rng.integers(4) == 0), "tag": index % TAGS,
         }  # fmt: skip
 
     def form(self) -> None:
@@ -89,7 +90,7 @@ class Bench:
 
 @cocotb.test()
 async def rows(dut: Any) -> None:
-    """More tiles than there are entries: one lost with each would be the end. Jobs that need every entry find a single one."""
+    """More tiles than there are entries: one lost with each would be the end; some jobs need every one."""
     rng = generator()
     await start(dut, job_valid_i=0, free_valid_i=0, free_chunks_i=0, form_ready_i=0, row_ready_i=0, retired_tag_i=0)
     bench = Bench(dut, rng, 3 * ACT_DEPTH)
