@@ -142,6 +142,10 @@ def test_a_strict_front_end_elaborates_the_tables(device: str, tmp_path: Path) -
 
 def test_no_size_cast_of_a_complement() -> None:
     """A size cast widens first: `W'(~x)` of a bit has all its high bits set, which no one means."""
-    found = [f"{path.name}: {line.strip()}" for path in sorted(RTL.glob("*.sv")) for line in path.read_text().splitlines()
-             if re.search(r"'\([~-]", line)]  # fmt: skip
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in sorted(RTL.glob("*.sv"))
+        for line in path.read_text().splitlines()
+        if re.search(r"'\([~-]", line)
+    ]
     assert found == []

@@ -57,7 +57,7 @@ def test_few_rows_use_the_memory(rows: int, rate: float) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rows", [2, 4])
 def test_short_dual_passes_do_not_wait_for_their_accumulators(rows: int) -> None:
-    """Weights of a group take 17 cycles, an accumulator 15 in each of two passes: two sets of column tiles take turns."""
+    """Weights of a group take 17 cycles, an accumulator 15 in each of two passes: two column tiles take turns."""
     assert simulate([layer(1024, 1024, "dual4")], rows, 16.0).bandwidth >= 0.90
 
 
