@@ -26,6 +26,7 @@ module fpq_issue_walk
   localparam int RowLog2 = $clog2(Rows);
   localparam logic [TileWidth-1:0] Half = TileWidth'(Slots / 2);
   localparam int SetColumns = Banks * Columns;
+  localparam int MissBits = $clog2(SetColumns + 1);
   localparam int MostTiles = Slots / 4;  // of which two sets have slots enough
 
   typedef enum logic [2:0] {
@@ -40,7 +41,8 @@ module fpq_issue_walk
 
   state_e state_q;
   issue_job_t job_q;
-  logic [31:0] rows_q, columns_q;               // left, this block's and this set's included
+  logic [31:0] rows_q;                          // left, this block's included
+  logic [32:0] after_q;                         // columns after this set, less 1: the sign tells of the last
   logic [TileWidth-1:0] tiles_q;                // row tiles of the block
   logic [TileWidth-1:0] left_q;                 // row tiles of the set that are left
   logic [SlotWidth-1:0] some_q;                 // row tiles of the super-tile
@@ -100,15 +102,21 @@ module fpq_issue_walk
           state_q <= Set;
           last_block_q <= rows_q <= 32'(job_q.block_rows);
           tiles_q <= rows_q <= 32'(job_q.block_rows) ? TileWidth'(block_tiles) : job_q.row_tiles;
-          columns_q <= job_q.n;
+          after_q <= {1'b0, job_q.n} - 33'(SetColumns + 1);
           first_set_q <= 1'b1;
         end
         Set: begin
           state_q <= Split;
-          for (int p = 0; p < MaxBanks; p++) mask_q[p] <= p < Banks && columns_q > 32'(p * Columns);
-          last_set_q  <= columns_q <= 32'(SetColumns);
-          both_q      <= columns_q >= 32'(2 * SetColumns);
-          both_last_q <= columns_q <= 32'(2 * SetColumns);
+          // In the last set after_q is what is missing, below 0.
+          for (int p = 0; p < MaxBanks; p++) begin
+            mask_q[p] <= p < Banks
+                         && (!after_q[32]
+                             || $signed(after_q[MissBits:0]) >= $signed((MissBits + 1)'(p * Columns - SetColumns)));
+          end
+          last_set_q  <= after_q[32];
+          both_q      <= !after_q[32] && (after_q[31:MissBits] != '0
+                                          || after_q[MissBits-1:0] >= MissBits'(SetColumns - 1));
+          both_last_q <= after_q == 33'(SetColumns - 1);
           left_q  <= tiles_q;
           act_q   <= block_q;
           first_q <= 1'b1;
@@ -140,7 +148,7 @@ module fpq_issue_walk
           scale_q <= scale_q + RingAddrWidth'(job_q.groups);
           bias_q  <= bias_q + 1'b1;
           first_set_q <= 1'b0;
-          columns_q <= columns_q - 32'(SetColumns);
+          after_q <= after_q - 33'(SetColumns);
           pair_q    <= 1'b0;
           if (pair_q) begin
             state_q <= Next;  // twice
