@@ -31,7 +31,7 @@ class Bench:
         self.retired = 0
 
     def job(self, index: int) -> dict[str, int]:
-        """The first and the last need all the room; some wait for those before them."""
+        """The first and one in eight need all the room; one in four waits for those before it."""
         rng = self.rng
         chunks = ACT_DEPTH if rng.integers(8) == 0 or index == 0 else int(rng.integers(1, ACT_DEPTH + 1))
         k = 32 * int(rng.integers(1, 257))
