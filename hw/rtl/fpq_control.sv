@@ -63,22 +63,17 @@ module fpq_control
   logic [31:0] write_data_q, mask, ctrl, data;
   logic [3:0] strobe_q;
 
-  // The words that are read, in one order, and those that are written: a bit each tells which one it is.
-  localparam int Reads = 27;
+  // The words that can be read, each with its place; a bit each tells which one it is. The first seven can be written.
+  typedef struct packed {
+    logic [9:0] at;  // address in words
+    logic [31:0] value;
+  } word_t;
+
+  localparam int Words = 27;
   localparam int Writes = 7;
-  localparam logic [Reads-1:0][9:0] ReadAt = {
-    RegCtrl[11:2], RegGier[11:2], RegIpIer[11:2], RegIpIsr[11:2],
-    RegListAddress[11:2], RegListAddress[11:2] + 10'd1, RegCount[11:2],
-    RegIdentity[11:2], RegGeometry[11:2], RegActDepth[11:2], RegStatus[11:2], RegErrorIndex[11:2],
-    RegFlags[11:2], RegOverflowIndex[11:2], RegNonfiniteIndex[11:2],
-    RegBusyCycles[11:2], RegBusyCycles[11:2] + 10'd1, RegComputeCycles[11:2], RegComputeCycles[11:2] + 10'd1,
-    RegLoadStallCycles[11:2], RegLoadStallCycles[11:2] + 10'd1,
-    RegStoreStallCycles[11:2], RegStoreStallCycles[11:2] + 10'd1,
-    RegReadBytes[11:2], RegReadBytes[11:2] + 10'd1, RegWriteBytes[11:2], RegWriteBytes[11:2] + 10'd1
-  };
-  logic [Reads-1:0] read_at_q;
-  logic [Reads-1:0][31:0] words;
-  logic [Writes-1:0] write_at_q;
+  word_t [0:Words-1] words;
+  logic [0:Words-1] read_at_q;
+  logic [0:Writes-1] write_at_q;
 
   // Bytes that are not written keep their value.
   function automatic logic [31:0] merge(logic [31:0] old, logic [31:0] new_data, logic [31:0] bits);
@@ -92,7 +87,7 @@ module fpq_control
 
   assign arready_o = ~rvalid_o & ~read_q;
   assign read = arvalid_i & arready_o;
-  assign read_ctrl = read_q & read_at_q[Reads-1];
+  assign read_ctrl = read_q & read_at_q[0];
 
   // What is asked is kept, and done in the next cycle: before a read that comes after a write's answer.
   always_ff @(posedge clk_i) begin
@@ -100,8 +95,8 @@ module fpq_control
     write_data_q <= wdata_i;
     strobe_q     <= wstrb_i;
     read_q       <= rst_ni & read;
-    for (int i = 0; i < Writes; i++) write_at_q[i] <= awaddr_i[11:2] == ReadAt[Reads-1-i];
-    for (int i = 0; i < Reads; i++) if (read) read_at_q[i] <= araddr_i[11:2] == ReadAt[i];
+    for (int i = 0; i < Writes; i++) write_at_q[i] <= awaddr_i[11:2] == words[i].at;
+    for (int i = 0; i < Words; i++) if (read) read_at_q[i] <= araddr_i[11:2] == words[i].at;
   end
 
   always_ff @(posedge clk_i) begin
@@ -152,17 +147,36 @@ module fpq_control
     ctrl[RegCtrlInterruptLsb] = interrupt_o;
 
     words = {
-      ctrl, 32'(enable_q) << RegGierEnableLsb, 32'(interrupt_enable_q), 32'(interrupt_q),
-      list_addr_o[31:0], list_addr_o[63:32], count_o,
-      Identity, Geometry, 32'(ActDepth), 32'(status_i), error_index_i,
-      flags_i, overflow_index_i, nonfinite_index_i,
-      busy_cycles_i[31:0], busy_cycles_i[63:32], compute_cycles_i[31:0], compute_cycles_i[63:32],
-      load_stall_cycles_i[31:0], load_stall_cycles_i[63:32],
-      store_stall_cycles_i[31:0], store_stall_cycles_i[63:32],
-      read_bytes_i[31:0], read_bytes_i[63:32], write_bytes_i[31:0], write_bytes_i[63:32]
+      RegCtrl[11:2], ctrl,
+      RegGier[11:2], 32'(enable_q) << RegGierEnableLsb,
+      RegIpIer[11:2], 32'(interrupt_enable_q),
+      RegIpIsr[11:2], 32'(interrupt_q),
+      RegListAddress[11:2], list_addr_o[31:0],
+      RegListAddress[11:2] + 10'd1, list_addr_o[63:32],
+      RegCount[11:2], count_o,
+      RegIdentity[11:2], Identity,
+      RegGeometry[11:2], Geometry,
+      RegActDepth[11:2], 32'(ActDepth),
+      RegStatus[11:2], 32'(status_i),
+      RegErrorIndex[11:2], error_index_i,
+      RegFlags[11:2], flags_i,
+      RegOverflowIndex[11:2], overflow_index_i,
+      RegNonfiniteIndex[11:2], nonfinite_index_i,
+      RegBusyCycles[11:2], busy_cycles_i[31:0],
+      RegBusyCycles[11:2] + 10'd1, busy_cycles_i[63:32],
+      RegComputeCycles[11:2], compute_cycles_i[31:0],
+      RegComputeCycles[11:2] + 10'd1, compute_cycles_i[63:32],
+      RegLoadStallCycles[11:2], load_stall_cycles_i[31:0],
+      RegLoadStallCycles[11:2] + 10'd1, load_stall_cycles_i[63:32],
+      RegStoreStallCycles[11:2], store_stall_cycles_i[31:0],
+      RegStoreStallCycles[11:2] + 10'd1, store_stall_cycles_i[63:32],
+      RegReadBytes[11:2], read_bytes_i[31:0],
+      RegReadBytes[11:2] + 10'd1, read_bytes_i[63:32],
+      RegWriteBytes[11:2], write_bytes_i[31:0],
+      RegWriteBytes[11:2] + 10'd1, write_bytes_i[63:32]
     };
     data = '0;
-    for (int i = 0; i < Reads; i++) data |= words[i] & {32{read_at_q[i]}};
+    for (int i = 0; i < Words; i++) data |= words[i].value & {32{read_at_q[i]}};
   end
 
   logic unused;
