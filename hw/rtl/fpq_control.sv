@@ -71,9 +71,9 @@ module fpq_control
 
   localparam int Words = 27;
   localparam int Writes = 7;
-  word_t [0:Words-1] words;
-  logic [0:Words-1] read_at_q;
-  logic [0:Writes-1] write_at_q;
+  word_t [Words-1:0] words;  // the first on top
+  logic [Words-1:0] read_at_q;
+  logic [Writes-1:0] write_at_q;
 
   // Bytes that are not written keep their value.
   function automatic logic [31:0] merge(logic [31:0] old, logic [31:0] new_data, logic [31:0] bits);
@@ -87,7 +87,7 @@ module fpq_control
 
   assign arready_o = ~rvalid_o & ~read_q;
   assign read = arvalid_i & arready_o;
-  assign read_ctrl = read_q & read_at_q[0];
+  assign read_ctrl = read_q & read_at_q[Words-1];
 
   // What is asked is kept, and done in the next cycle: before a read that comes after a write's answer.
   always_ff @(posedge clk_i) begin
@@ -95,7 +95,7 @@ module fpq_control
     write_data_q <= wdata_i;
     strobe_q     <= wstrb_i;
     read_q       <= rst_ni & read;
-    for (int i = 0; i < Writes; i++) write_at_q[i] <= awaddr_i[11:2] == words[i].at;
+    for (int i = 0; i < Writes; i++) write_at_q[i] <= awaddr_i[11:2] == words[Words-1-i].at;
     for (int i = 0; i < Words; i++) if (read) read_at_q[i] <= araddr_i[11:2] == words[i].at;
   end
 
