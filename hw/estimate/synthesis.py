@@ -24,8 +24,8 @@ PEERS = Path(__file__).parent / "peers"
 TIME_LIMIT = 2400  # seconds
 # What Yosys takes a net to cost, in ps, beside its 7 series' delays of a LUT (about 500) and of four carry bits (114).
 # With its own 300, a 64-bit carry chain is worth five LUTs with their nets, so ways that are not critical are made that
-# deep to save a LUT; placed nets cost several times a carry block, in UltraScale+ above all. From 2,000 on, four LUTs are
-# never cheaper than three and a chain of 64 bits.
+# deep to save a LUT; placed nets cost several times a carry block, in UltraScale+ above all. From 2,000 on, four LUTs
+# are never cheaper than three and a chain of 64 bits.
 WIRE_DELAY = 2000
 
 
