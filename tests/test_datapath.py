@@ -38,7 +38,7 @@ def test_a_deeper_module_is_told() -> None:
     )
     assert deeper([row]) == []
     assert deeper([replace(row, depth=Depth(4, 1, "a_q", "b"))]) == [
-        "fpq_slice: 4 LUT levels, 1 carry chains from a_q to b; at most 3 and 1: cut the way with a register"
+        "m: 4 LUT levels, 1 carry chains from a_q to b; at most 3 and 1: cut the way with a register"
     ]
     assert len(deeper([replace(row, depth=Depth(3, 2))])) == 1
     console = Console(width=170, record=True)

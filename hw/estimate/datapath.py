@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How deep the engine is: the modules that values and commands go through, as a KV260 has them (FP4).
+"""How deep the engine is: the modules that values and commands go through, as a KV260 has them (FP4); the prologue of a
+VCK190's wide bus, too.
 
 Between registers there may be three LUT levels and one carry chain at most.
 """
@@ -73,13 +74,18 @@ def datapath_units() -> list[Unit]:
         ("fpq_run", {"Banks": size.banks}),
         ("fpq_control", {}),
     ]  # fmt: skip
-    return [Unit(top, Design(top, parameters), "module") for top, parameters in designs]
+    wide = spec_geometry("vck190", "fp4")
+    prologue = Design("fpq_prologue", {"Words": wide.bus_bits // 16, "Lanes": wide.lanes})
+    return [
+        *(Unit(top, Design(top, parameters), "module") for top, parameters in designs),
+        Unit(f"fpq_prologue, {wide.bus_bits}-bit bus", prologue, "module"),
+    ]
 
 
 def deeper(rows: Sequence[Row]) -> list[str]:
     """A sentence for each module that is deeper than it may be."""
     return [
-        f"{row.unit.design.top}: {row.depth.levels} LUT levels, {row.depth.chains} carry chains "
+        f"{row.unit.name}: {row.depth.levels} LUT levels, {row.depth.chains} carry chains "
         f"from {row.depth.start} to {row.depth.end}; at most {AIM[0]} and {AIM[1]}: cut the way with a register"
         for row in rows
         if _over(row)
@@ -98,5 +104,5 @@ def datapath_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         depth, count = row.depth, row.count
         cells = (f"{count.sites:,}", f"{count.ff:,}", str(depth.levels), str(depth.chains))
-        table.add_row(row.unit.design.top, *cells, "too deep" if _over(row) else "")
+        table.add_row(row.unit.name, *cells, "too deep" if _over(row) else "")
     return table

@@ -33,7 +33,8 @@ module fpq_block_buffer #(
   logic [Words*16-1:0] raw_q, finite, data_q;
   logic [Words*5-1:0] fields;
   logic [Words-1:0] special;
-  logic take, raw_valid_q, in_valid_q, special_q, row_special_q, row_special;
+  logic take, raw_valid_q, in_valid_q, row_special_q, row_special;
+  logic [Words/4-1:0] special_q;  // of four elements each
   marks_t raw_marks_q, in_marks_q, write_marks;
 
   for (genvar i = 0; i < Words; i++) begin : gen_finite
@@ -44,7 +45,7 @@ module fpq_block_buffer #(
   end
 
   assign take = valid_i & ready_o;
-  assign row_special = special_q | row_special_q;
+  assign row_special = |special_q | row_special_q;
 
   always_ff @(posedge clk_i) begin
     raw_valid_q <= rst_ni & take;
@@ -52,7 +53,7 @@ module fpq_block_buffer #(
     raw_marks_q <= marks_i;
     in_valid_q <= rst_ni & raw_valid_q;
     data_q     <= finite;
-    special_q  <= |special;
+    for (int i = 0; i < Words / 4; i++) special_q[i] <= |special[4*i +: 4];
     in_marks_q <= raw_marks_q;
     if (!rst_ni) row_special_q <= 1'b0;
     else if (in_valid_q) row_special_q <= row_special & ~in_marks_q.row_last;

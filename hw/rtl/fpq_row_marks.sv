@@ -33,10 +33,10 @@ module fpq_row_marks #(
   logic [LeftBits-1:0] row_left_q, group_left_q;
   logic [32:0] rows_left_q;
   logic [StepWidth-1:0] step_q;  // words of a block; a transformed row is a whole number of blocks
-  logic ght_q, dual_q, part_last, row_end, group_end, begin_job;  // part_last: a register
+  logic ght_q, dual_q, part_last, row_end, group_end;  // part_last: a register
 
+  // Between jobs every cycle begins one; it is the next job's if that is there. So taking a word asks less.
   assign cfg_ready_o = ~busy_o;
-  assign begin_job = cfg_valid_i & cfg_ready_o;
   assign row_end   = row_left_q[LeftBits-1];
   assign group_end = row_end | group_left_q[LeftBits-1];
 
@@ -60,7 +60,7 @@ module fpq_row_marks #(
   endfunction
 
   always_ff @(posedge clk_i) begin
-    if (begin_job) begin
+    if (cfg_ready_o) begin
       k_q     <= cfg_k_i[13:WordLog2];
       group_q <= cfg_group_i[13:WordLog2];
       ght_q   <= cfg_ght_i;
@@ -71,12 +71,12 @@ module fpq_row_marks #(
       step_q    <= step_q + 1'b1;
       part_last <= PartWords == 1 || step_q % StepWidth'(PartWords) == StepWidth'(PartWords - 2);
     end
-    if (begin_job | take_i) begin
-      row_left_q   <= next_left(begin_job | row_end, begin_job ? cfg_k_i[13:WordLog2] : k_q, row_left_q);
-      group_left_q <= next_left(begin_job | group_end, begin_job ? cfg_group_i[13:WordLog2] : group_q, group_left_q);
+    if (cfg_ready_o | take_i) begin
+      row_left_q   <= next_left(cfg_ready_o | row_end, cfg_ready_o ? cfg_k_i[13:WordLog2] : k_q, row_left_q);
+      group_left_q <= next_left(cfg_ready_o | group_end, cfg_ready_o ? cfg_group_i[13:WordLog2] : group_q, group_left_q);
     end
-    if (begin_job | (take_i & row_end)) begin
-      rows_left_q <= (begin_job ? {1'b0, cfg_rows_i} : rows_left_q) + {32'hffff_ffff, ~begin_job};
+    if (cfg_ready_o | (take_i & row_end)) begin
+      rows_left_q <= (cfg_ready_o ? {1'b0, cfg_rows_i} : rows_left_q) + {32'hffff_ffff, ~cfg_ready_o};
     end
   end
 
