@@ -71,8 +71,8 @@ module fpq_fetch
         Idle: if (start_i) state_q <= Room;
         Room: if (room_i) state_q <= Ask;
         Ask: if (fetch_ready_i) state_q <= Collect;
-        Collect: if (beat_valid_i && beat_last) state_q <= error_o || beat_error_i ? Idle : Look;
-        Look: state_q <= Offer;
+        Collect: if (beat_valid_i && beat_last) state_q <= Look;
+        Look: state_q <= error_o ? Idle : Offer;
         Offer: if (command_ready_i) state_q <= last_q ? Idle : Room;
         default: state_q <= Idle;
       endcase

@@ -54,15 +54,14 @@ module fpq_quantizer #(
 
   assign pop_o = valid_i & entry_valid & ready;
   assign segment_end = pop_o & segment_last_i;
-  assign entry_table_negative = entry_table + TableWidth'(entry_dual);
 
-  fpq_fifo #(.Width(TableWidth + 36), .Depth(Tables)) u_entries (
+  fpq_fifo #(.Width(2 * TableWidth + 36), .Depth(Tables)) u_entries (
     .clk_i, .rst_ni, .valid_i(table_valid), .ready_o(table_ready),
-    .data_i({new_table, segment_i.ght, segment_i.dual, zero_i, zero_negative_i, scale_i,
-             scale_negative_i}),
+    .data_i({new_table, new_table + TableWidth'(segment_i.dual), segment_i.ght, segment_i.dual, zero_i,
+             zero_negative_i, scale_i, scale_negative_i}),
     .valid_o(entry_valid), .ready_i(segment_end),
-    .data_o({entry_table, entry_ght, entry_dual, entry_zero, entry_zero_negative, entry_scale,
-             entry_scale_negative})
+    .data_o({entry_table, entry_table_negative, entry_ght, entry_dual, entry_zero, entry_zero_negative,
+             entry_scale, entry_scale_negative})
   );
 
   fpq_credit #(.Width(TableWidth + 1)) u_ready (
