@@ -99,6 +99,7 @@ def part_units() -> list[Unit]:
         Unit("FP4 product cell without the dual format", Design("fpq_product_e2m1"), "part", "fp4", 0),
         Unit("FP4 recoding, activation", Design("fpq_recode_a_fp4"), "part", "fp4"),
         Unit("FP4 recoding, weight", Design("fpq_recode_w_fp4"), "part", "fp4"),
+        Unit("FP6 product cell", Design("fpq_product_fp6"), "part", "fp6", 0),
         Unit("FP6 table writer, a row", Design("fpq_table_writer", {"Lanes": 128}), "part", "fp6"),
         Unit("naive FP4 product", Design("peer_multiply", {"Bits": 4, "ExponentBits": 2}), "part", "fp4"),
         Unit("naive FP6 product", Design("peer_multiply", {"Bits": 6, "ExponentBits": 2}), "part", "fp6"),

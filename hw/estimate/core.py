@@ -27,6 +27,7 @@ OF_CATEGORY = {
     "fpq_drain": "scale and accumulate",
     "fpq_bank": "scale and accumulate",
 }
+IN_SLICES = {"fpq_dot_fp6_dsp"}  # its products are in DSP slices
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Core:
             if "recode" in top or top == "fpq_operands":
                 result["multiplier"] += sites
             elif "_dot" in top:
-                products = number * row.unit.macs * multiplier_sites
+                products = 0.0 if top in IN_SLICES else number * row.unit.macs * multiplier_sites
                 result["multiplier"] += products
                 result["tree"] += sites - products
             else:

@@ -23,6 +23,8 @@ FLAT = Geometry(2, 4, 32, 512, 128)  # small enough for a flat synthesis, and fo
 ONE_BANK = Geometry(16, 16, 32, 8192, 128, 1, 1)  # as large as a ZCU102's, with a single weight port
 PRODUCTS = {
     "fpq_dot_fp4": "fpq_product_fp4",
+    "fpq_dot_fp4_dsp": "fpq_product_fp4",
+    "fpq_dot_fp6": "fpq_product_fp6",
     "peer_dot": "peer_multiply",
 }
 
@@ -162,9 +164,12 @@ def write_report(
     units = [row for row in rows if row.unit.group in ("dot", "peer")]
     units.sort(key=lambda row: row.device == device.name)  # of two rows of a unit, this device's counts
     products = {row.unit.name: product_sites(row, device) for row in units}
-    # LUT sites of a product in the array of a family's core; FP6's are not told from their tree, or are in DSP slices.
-    product = {r.unit.format: products[r.unit.name] for r in units if r.unit.group == "peer"} | {"fp6": 0.0}
-    product["fp4"] = next((products[row.unit.name] for row in rows if row.unit.design.top == "fpq_dot_fp4"), 0.0)
+    # LUT sites of a product in the array of a family's core: of the baselines, and of ours with the dual format.
+    product = {row.unit.format: products[row.unit.name] for row in units if row.unit.group == "peer"}
+    product |= {"fp4": 0.0, "fp6": 0.0}
+    for row in units:
+        if row.unit.design.top == f"fpq_dot_{row.unit.format}" and row.unit.design.parameters.get("Dual", 1):
+            product[row.unit.format] = products[row.unit.name]
     bars: list[Bar] = [
         dot_bar(row, products[row.unit.name])
         for row in rows
