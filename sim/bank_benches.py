@@ -90,7 +90,7 @@ BANK_BENCHES = [
     _array("fp6", "ultrascale", 2, 4, 32, dsp=True),
     _array("fp6", "ultrascale", 1, 2, 128, dsp=True),
     _array("fp6", "series7", 1, 2, 64, dsp=True),
-    _array("fp6", "series7", 2, 2, 32),
+    _array("fp6", "series7", 1, 2, 64),
     _array("fp6", "ultrascale", 1, 1, 128),
     _unit("to_fp16", "fpq_to_fp16"),
     _unit("scale", "fpq_bank_scale"),
@@ -110,7 +110,7 @@ BANK_BENCHES = [
     _bank("fp4", "ultrascale", 1, 4, 128, 1, 32, 4),
     _bank("fp6", "generic", 4, 4, 32, 4, 8, 4),
     _bank("fp6", "ultrascale", 2, 4, 32, 4, 8, 4, dsp=True),
-    _bank("fp6", "series7", 1, 4, 64, 4, 8, 4),
+    _bank("fp6", "series7", 1, 4, 32, 4, 8, 4),
     _bank("int4", "generic", 2, 12, 32, 4, 8, 4),
     _bank("int8", "generic", 4, 4, 32, 8, 8, 4),
 ]

@@ -90,13 +90,13 @@ def _x_read(bus_bits: int) -> Bench:
 
 BENCHES = [
     # Whole accelerators, each other in all that a build can vary; first, because they take longest.
-    _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=4), "ultrascale"),
-    _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
+    _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2), "ultrascale"),
+    _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256)),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2), "ultrascale", 1),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=64), "series7"),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
     _accelerator("int8", Geometry(rows=2, columns=4, lanes=128, act_depth=512, bus_bits=512)),
-    _packaged("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2)),
+    _packaged("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=4)),
     Bench("align", "fpq_align", "test_align"),
     _scale("e2m1", "dual4"),
     _scale("e2m3", "dual6"),
