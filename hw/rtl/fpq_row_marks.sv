@@ -73,7 +73,8 @@ module fpq_row_marks #(
     end
     if (cfg_ready_o | take_i) begin
       row_left_q   <= next_left(cfg_ready_o | row_end, cfg_ready_o ? cfg_k_i[13:WordLog2] : k_q, row_left_q);
-      group_left_q <= next_left(cfg_ready_o | group_end, cfg_ready_o ? cfg_group_i[13:WordLog2] : group_q, group_left_q);
+      group_left_q <= next_left(cfg_ready_o | group_end, cfg_ready_o ? cfg_group_i[13:WordLog2] : group_q,
+                                group_left_q);
     end
     if (cfg_ready_o | (take_i & row_end)) begin
       rows_left_q <= (cfg_ready_o ? {1'b0, cfg_rows_i} : rows_left_q) + {32'hffff_ffff, ~cfg_ready_o};
