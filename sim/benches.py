@@ -91,7 +91,7 @@ def _x_read(bus_bits: int) -> Bench:
 BENCHES = [
     # Whole accelerators, each other in all that a build can vary; first, because they take longest.
     _accelerator("fp4", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2), "ultrascale"),
-    _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256)),
+    _accelerator("fp6", Geometry(rows=4, columns=4, lanes=64, act_depth=512, bus_bits=256, banks=2)),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=128, banks=2), "ultrascale", 1),
     _accelerator("fp6", Geometry(rows=2, columns=4, lanes=32, act_depth=512, bus_bits=64), "series7"),
     _accelerator("int4", Geometry(rows=2, columns=12, lanes=32, act_depth=512, bus_bits=64)),
